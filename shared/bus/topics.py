@@ -1,0 +1,163 @@
+"""THE contract between processes: every key, channel, fact, writer and lifetime on one screen.
+
+    <name>:{SYMBOL}[:<part>]           string   the newest fact as JSON; also the channel on which that JSON is published
+    history:<name>:{SYMBOL}[:<part>]   stream   every fact, oldest first, JSON in the field `fact`
+    ids:<name>:{SYMBOL}[:<part>]       zset     ids already created, scored by their history entry's milliseconds
+    rank:<name>:{SYMBOL}[:<part>]      string   (at, revision) of the newest, zero-padded
+    cursor:{SYMBOL}:<consumer>:<key>   string   how far a consumer has read a history
+    claim:{SYMBOL}:<work>              string   token of the replica at work on it; expires
+    fence:{SYMBOL}                     string   the newest fencing token that may write intents of this symbol
+    lease:{NAME} and fence:{NAME}      string   the active process of an account, and the counter of its tokens
+
+The braces are part of the name: all keys of one symbol share a slot. A global topic has neither symbol nor braces. The part of a bar or
+an indicator of a further timeframe is the timeframe in braces, `bar:{BTC/USD}:{1h}`; of a signal or a prompt, the engine's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from shared.domain.decisions import Abstention, Decision, ModelState, Prompt, Signal, View
+from shared.domain.errors import FactInvalid, SchemaTooNew
+from shared.domain.fact import Fact
+from shared.domain.market import Bar, Indicators, Market, Quote
+from shared.domain.orders import Fill, Intent, Order, Outcome
+from shared.domain.portfolio import Account, Position
+from shared.domain.trading import (
+    Binding,
+    Command,
+    CommandResult,
+    Configuration,
+    Halt,
+    Heartbeat,
+    Pause,
+    TradeSettings,
+    TradingEffective,
+    TradingSwitch,
+)
+
+F = TypeVar("F", bound=Fact)
+F_co = TypeVar("F_co", bound=Fact, covariant=True)
+MAX_FACT_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Topic(Generic[F_co]):
+    """One row of the contract.
+
+    scope    `symbol`, or `global` for what belongs to the account or the system
+    parts    `none`, `timeframe`, `engine`, `process` or `replica`: what may follow the symbol
+    every    read losslessly, by cursor; others conflate to the newest
+    history  kept as a stream until the archive has exported it; False: only the latest
+    expires  the key's lifetime without a new fact; None: for ever
+    room     may still be written when Redis nears its memory limit (exits, intents, the switch)
+    """
+
+    name: str
+    fact: Any
+    writers: frozenset[str]
+    scope: str = "symbol"
+    parts: str = "none"
+    every: bool = False
+    history: bool = True
+    expires: timedelta | None = None
+    room: bool = False
+
+    def key(self, symbol: str | None = None, part: str | None = None) -> str:
+        if (symbol is None) != (self.scope == "global"):
+            raise ValueError(f"topic {self.name} is {self.scope}, its symbol was {symbol!r}")
+        if part is not None and self.parts == "timeframe":
+            part = "{" + part + "}"
+        return ":".join(piece for piece in (self.name, symbol and "{" + symbol + "}", part) if piece)
+
+    def decode(self, raw: str | bytes) -> F_co:
+        """Raises FactInvalid (malformed, oversized) or SchemaTooNew."""
+        if len(raw) > MAX_FACT_BYTES:
+            raise FactInvalid(f"{self.name}: a fact is at most {MAX_FACT_BYTES} bytes, was {len(raw)}")
+        try:
+            fact: F_co = _adapter(self).validate_json(raw)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False)[0]
+            where = ".".join(str(step) for step in first["loc"])
+            raise FactInvalid(f"{self.name}: not a valid fact: {where}: {first['msg']}, was {str(first.get('input'))[:80]!r}") from None
+        known = type(fact).SCHEMA
+        if fact.schema_version > known:
+            raise SchemaTooNew(
+                f"{self.name}: schema {fact.schema_version} is newer than {known}, which this version reads; upgrade this process"
+            )
+        if (fact.symbol is None) != (self.scope == "global"):
+            raise FactInvalid(f"{self.name}: is {self.scope}, symbol was {fact.symbol!r}")
+        return fact
+
+
+_ADAPTERS: dict[str, TypeAdapter[Any]] = {}
+
+
+def _adapter(topic: Topic[Any]) -> TypeAdapter[Any]:
+    if topic.name not in _ADAPTERS:
+        _ADAPTERS[topic.name] = TypeAdapter(topic.fact)
+    return _ADAPTERS[topic.name]
+
+
+def _by(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+PEOPLE = ("dashboard", "cli")
+PROCESSES = ("market_data", "decision", "execution", "archive", "dashboard")
+
+# ---- market --------------------------------------------------------------------------------------------------------------------
+BAR = Topic[Bar]("bar", Bar, _by("market_data"), parts="timeframe")
+INDICATORS = Topic[Indicators]("indicators", Indicators, _by("market_data"), parts="timeframe")
+QUOTE = Topic[Quote]("quote", Quote, _by("market_data"), history=False, expires=timedelta(days=7))
+MARKET = Topic[Market]("market", Market, _by("market_data"), scope="global")
+# ---- decision ------------------------------------------------------------------------------------------------------------------
+PROMPT = Topic[Prompt]("prompt", Prompt, _by("decision"), parts="engine", every=True)
+SIGNAL: Topic[Signal | Abstention] = Topic("signal", View, _by("decision"), parts="engine", every=True)
+DECISION = Topic[Decision]("decision", Decision, _by("decision"), every=True)
+MODEL = Topic[ModelState]("model", ModelState, _by("decision"), scope="global")
+# ---- execution -----------------------------------------------------------------------------------------------------------------
+INTENT = Topic[Intent]("intent", Intent, _by("execution"), every=True, room=True)
+OUTCOME = Topic[Outcome]("outcome", Outcome, _by("execution"), every=True, room=True)
+ORDER = Topic[Order]("order", Order, _by("execution"), every=True, room=True)
+FILL = Topic[Fill]("fill", Fill, _by("execution"), every=True, room=True)
+POSITION = Topic[Position]("position", Position, _by("execution"), room=True)
+ACCOUNT = Topic[Account]("account", Account, _by("execution"), scope="global", room=True)
+BINDING = Topic[Binding]("binding", Binding, _by("execution"), scope="global", room=True)
+# ---- the switch ----------------------------------------------------------------------------------------------------------------
+TRADING = Topic[TradingSwitch]("trading", TradingSwitch, _by(*PEOPLE, "execution"), scope="global", every=True, room=True)
+HALT = Topic[Halt]("halt", Halt, _by(*PEOPLE, "execution"), scope="global", every=True, room=True)
+TRADING_EFFECTIVE = Topic[TradingEffective]("trading_effective", TradingEffective, _by("execution"), scope="global", every=True, room=True)
+PAUSE = Topic[Pause]("pause", Pause, _by(*PEOPLE, "execution"), every=True, room=True)
+TRADE_SETTINGS = Topic[TradeSettings]("trade_settings", TradeSettings, _by(*PEOPLE, "execution"), scope="global", every=True, room=True)
+COMMAND = Topic[Command]("command", Command, _by(*PEOPLE), scope="global", every=True, room=True)
+COMMAND_RESULT = Topic[CommandResult](
+    "command_result", CommandResult, _by("execution", "decision", "market_data"), scope="global", every=True, room=True
+)
+# ---- every process -------------------------------------------------------------------------------------------------------------
+CONFIG = Topic[Configuration]("config", Configuration, _by(*PROCESSES), scope="global", parts="process", every=True, room=True)
+HEARTBEAT = Topic[Heartbeat](
+    "heartbeat", Heartbeat, _by(*PROCESSES), scope="global", parts="replica", history=False, expires=timedelta(seconds=15), room=True
+)
+
+TOPICS: dict[str, Topic[Any]] = {
+    topic.name: topic
+    for topic in (
+        BAR, INDICATORS, QUOTE, MARKET, PROMPT, SIGNAL, DECISION, MODEL, INTENT, OUTCOME, ORDER, FILL, POSITION, ACCOUNT, BINDING,
+        TRADING, HALT, TRADING_EFFECTIVE, PAUSE, TRADE_SETTINGS, COMMAND, COMMAND_RESULT, CONFIG, HEARTBEAT,
+    )
+}  # fmt: skip
+
+
+def topic_of(fact_id: str) -> Topic[Any] | None:
+    """The topic of a derived id, None for a vendor's or a person's."""
+    return TOPICS.get(fact_id.partition("|")[0])
+
+
+def written_by(process: str) -> Iterable[Topic[Any]]:
+    return (topic for topic in TOPICS.values() if process in topic.writers)

@@ -1,0 +1,48 @@
+"""What we hold and what it is worth, as the broker says."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+from shared.domain.fact import Fact, Money, Price, Quantity, Time
+
+TradingMode = Literal["paper", "live"]
+
+
+class Position(Fact):
+    """Signed quantity (short is negative, flat is zero), average entry price, value and unrealised profit and loss in the quote currency."""
+
+    account: str
+    quantity: Quantity
+    available: Quantity | None = None  # not reserved by working orders
+    average_price: Price | None = None
+    last_price: Price | None = None
+    value: Money = Decimal(0)
+    unrealized: Money = Decimal(0)
+    realized_today: Money | None = None
+    stop_price: Price | None = None
+    target_price: Price | None = None
+
+
+class Account(Fact):
+    """The account in its currency. `day_start_equity` is the broker's equity at New York's last day change, less deposits and withdrawals since."""
+
+    account: str
+    mode: TradingMode
+    broker: str
+    currency: str = "USD"
+    equity: Money
+    cash: Money
+    buying_power: Money
+    crypto_buying_power: Money | None = None
+    day_start_equity: Money
+    peak_equity: Money
+    day_change: Money
+    exposure_long: Money = Decimal(0)
+    exposure_short: Money = Decimal(0)
+    working: Money = Decimal(0)  # value of working entries
+    orders_open: int = 0
+    blocked: str = ""  # why the broker refuses trading, empty when it does not
+    reconciled_at: Time | None = None
+    differences: int = 0  # repaired since start
