@@ -1,0 +1,1 @@
+"""What every process needs to run: settings, plugins, the loop with its one error policy, logging, the clock."""
