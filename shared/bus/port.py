@@ -164,6 +164,10 @@ class Bus(Protocol):
         """Every key of the topic that has a latest now. Scans: for snapshots and start-up, not for a hot path."""
         ...
 
+    async def histories(self, topic: Topic[F]) -> list[Ref[F]]:
+        """Every key of the topic that has a history, those of facts that have ended included. Scans."""
+        ...
+
     async def history(
         self, ref: Ref[F], *, after: str = "", before: str = "", limit: int = 1_000, newest_first: bool = False
     ) -> list[Entry[F]]:

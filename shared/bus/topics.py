@@ -54,6 +54,7 @@ class Topic(Generic[F_co]):
     parts    `none`, `timeframe`, `engine`, `process` or `replica`: what may follow the symbol
     every    read losslessly, by cursor; others conflate to the newest
     history  kept as a stream until the archive has exported it; False: only the latest
+    keep     newest entries that stay whatever their age, for charts and for whoever starts
     expires  the key's lifetime without a new fact; None: for ever
     room     may still be written when Redis nears its memory limit (exits, intents, the switch)
     """
@@ -65,6 +66,7 @@ class Topic(Generic[F_co]):
     parts: str = "none"
     every: bool = False
     history: bool = True
+    keep: int = 100
     expires: timedelta | None = None
     room: bool = False
 
@@ -112,12 +114,12 @@ PEOPLE = ("dashboard", "cli")
 PROCESSES = ("market_data", "decision", "execution", "archive", "dashboard")
 
 # ---- market --------------------------------------------------------------------------------------------------------------------
-BAR = Topic[Bar]("bar", Bar, _by("market_data"), parts="timeframe")
-INDICATORS = Topic[Indicators]("indicators", Indicators, _by("market_data"), parts="timeframe")
+BAR = Topic[Bar]("bar", Bar, _by("market_data"), parts="timeframe", keep=600)
+INDICATORS = Topic[Indicators]("indicators", Indicators, _by("market_data"), parts="timeframe", keep=600)
 QUOTE = Topic[Quote]("quote", Quote, _by("market_data"), history=False, expires=timedelta(days=7))
 MARKET = Topic[Market]("market", Market, _by("market_data"), scope="global")
 # ---- decision ------------------------------------------------------------------------------------------------------------------
-PROMPT = Topic[Prompt]("prompt", Prompt, _by("decision"), parts="engine", every=True)
+PROMPT = Topic[Prompt]("prompt", Prompt, _by("decision"), parts="engine", every=True, keep=20)
 SIGNAL: Topic[Signal | Abstention] = Topic("signal", View, _by("decision"), parts="engine", every=True)
 DECISION = Topic[Decision]("decision", Decision, _by("decision"), every=True)
 MODEL = Topic[ModelState]("model", ModelState, _by("decision"), scope="global")
@@ -127,7 +129,7 @@ OUTCOME = Topic[Outcome]("outcome", Outcome, _by("execution"), every=True, room=
 ORDER = Topic[Order]("order", Order, _by("execution"), every=True, room=True)
 FILL = Topic[Fill]("fill", Fill, _by("execution"), every=True, room=True)
 POSITION = Topic[Position]("position", Position, _by("execution"), room=True)
-ACCOUNT = Topic[Account]("account", Account, _by("execution"), scope="global", room=True)
+ACCOUNT = Topic[Account]("account", Account, _by("execution"), scope="global", keep=2_000, room=True)
 BINDING = Topic[Binding]("binding", Binding, _by("execution"), scope="global", room=True)
 # ---- the switch ----------------------------------------------------------------------------------------------------------------
 TRADING = Topic[TradingSwitch]("trading", TradingSwitch, _by(*PEOPLE, "execution"), scope="global", every=True, room=True)

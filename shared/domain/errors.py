@@ -153,7 +153,7 @@ class BrokerDenied(BrokerError):
 
 
 class OrderRefused(BrokerError):
-    """`reason` is ours and machine-readable: insufficient_funds, insufficient_quantity, wash_trade, too_small, not_tradable, invalid, other."""
+    """`reason` is ours: insufficient_funds, insufficient_quantity, wash_trade, too_small, not_tradable, invalid, other."""
 
     code = "order_refused"
 

@@ -80,8 +80,8 @@ class Indicators(Fact):
     """Indicators of one closed bar. `at` is the bar's close.
 
     price          the bar's close
-    values         by name: rsi, macd, macd_signal, macd_histogram, bollinger_upper, bollinger_middle, bollinger_lower,
-                   ema_20, ema_50, sma_50, sma_200, atr, adx, stochastic_k, stochastic_d, obv, vwap; a name is absent where there is no value
+    values         by name: rsi, macd, macd_signal, macd_histogram, bollinger_upper, bollinger_middle, bollinger_lower, ema_20,
+                   ema_50, sma_50, sma_200, atr, adx, stochastic_k, stochastic_d, obv, vwap; absent where there is no value
     origins        by the same names: who computed it
     disagreements  relative difference (fraction) between the provider's value and ours, where both exist and differ too much
     """

@@ -26,7 +26,7 @@ def client_order_id(account: str, origin_id: str, leg: str = "") -> str:
 
 
 class OrderTerms(Value):
-    """Exactly what a broker is asked to do. Quantities in units of the asset, prices in the quote currency, already on the asset's increments."""
+    """Exactly what a broker is asked to do. Units of the asset, prices in the quote currency, already on the asset's increments."""
 
     side: Side
     type: OrderType
@@ -76,7 +76,7 @@ class Order(Fact):
 
 
 class Fill(Fact):
-    """One execution. The id is the broker's execution id; `quantity` and `price` are of this execution alone, `cumulative` of the order so far."""
+    """One execution. `quantity` and `price` are of this execution alone, `cumulative` of the order so far."""
 
     account: str
     order_id: str

@@ -11,7 +11,7 @@ TradingMode = Literal["paper", "live"]
 
 
 class Position(Fact):
-    """Signed quantity (short is negative, flat is zero), average entry price, value and unrealised profit and loss in the quote currency."""
+    """Signed quantity (short is negative, flat is zero); average entry price, value and profit and loss in the quote currency."""
 
     account: str
     quantity: Quantity
@@ -26,7 +26,11 @@ class Position(Fact):
 
 
 class Account(Fact):
-    """The account in its currency. `day_start_equity` is the broker's equity at New York's last day change, less deposits and withdrawals since."""
+    """The account in its currency.
+
+    day_start_equity  the broker's equity at New York's last day change, with deposits and withdrawals since
+    peak_equity       the highest since the baselines were last set, deposits and withdrawals taken out
+    """
 
     account: str
     mode: TradingMode

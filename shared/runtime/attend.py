@@ -1,7 +1,8 @@
 """Facts to handlers: one lane a symbol, in order within a lane, lanes side by side.
 
 A conflated fact that waits is replaced by a newer one of its key. A lossless one waits its turn and is committed when its handler has
-returned; while Redis is away its handler is tried again, since nothing is known to be done. Other expected trouble is reported and passed over.
+returned; while Redis is away its handler is tried again, since nothing is known to be done. Other expected trouble is reported and passed
+over.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ class Attendance:
         reading = asyncio.ensure_future(self._read())
         stopping = asyncio.ensure_future(self._process.stopping.wait())
         try:
-            await asyncio.wait({reading, stopping, self._failed}, return_when=asyncio.FIRST_COMPLETED)
+            ends: set[asyncio.Future[Any]] = {reading, stopping, self._failed}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for done in (reading, self._failed):
                 if done.done():
                     done.result()

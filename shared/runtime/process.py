@@ -1,7 +1,7 @@
 """The life of a process: start, heartbeat, the one error policy, graceful stop.
 
-Expected trouble (TradingError) is reported and the loop goes on; anything else ends the process with its traceback, and the supervisor starts
-it again. Exit statuses: 0 stopped when asked, 1 unexpected, 2 the configuration is invalid.
+Expected trouble (TradingError) is reported and the loop goes on; anything else ends the process with its traceback, and the supervisor
+starts it again. Exit statuses: 0 stopped when asked, 1 unexpected, 2 the configuration is invalid.
 """
 
 from __future__ import annotations
@@ -119,13 +119,17 @@ def main(
         settings = read(kind)
         configure(level=settings.log_level, form=settings.log_format, secrets=settings.secrets(), process=name)
         if given[:1] == ["check"]:
-            findings = asyncio.run(check(settings)) if check else []  # type: ignore[arg-type]
+            findings = asyncio.run(_findings(check, settings)) if check else []
             print(json.dumps([vars(finding) for finding in findings]))  # noqa: T201 (the answer of a command)
             return 0 if all(finding.ok for finding in findings) else 1
         return asyncio.run(live(name, settings, service))
     except ConfigurationInvalid as error:
         sys.stderr.write(f"{name}: configuration: {error}\n")
         return 2
+
+
+async def _findings(check: SelfCheck[S], settings: S) -> list[Finding]:
+    return list(await check(settings))
 
 
 async def live(name: str, settings: S, service: Service[S]) -> int:

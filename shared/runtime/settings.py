@@ -48,7 +48,7 @@ Seconds = Annotated[float, Field(gt=0)]
 class _SecretFiles(PydanticBaseSettingsSource):
     """NAME_FILE: the value is the file's content, without its trailing newline."""
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 (the library's signature)
         path = _environment().get(f"{field_name.upper()}_FILE", "")
         if not path:
             return None, field_name, False
@@ -82,7 +82,7 @@ class Settings(BaseSettings):
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the library's signature)
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, _SecretFiles(settings_cls), dotenv_settings
 

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import gzip
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.errors import FactInvalid
+from shared.journal.files import PROGRESS, JournalEntry, JournalFiles, day_file, days, read
+from tests import facts
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def entry(number: int, *, at: datetime = NOON, symbol: str = "BTC/USD") -> JournalEntry:
+    made = facts.bar(symbol, at + timedelta(minutes=5 * number), close=100.0 + number)
+    return JournalEntry(key=f"bar:{{{symbol}}}", cursor=f"{int(at.timestamp() * 1000) + number}-0", raw=made.encode())
+
+
+def test_what_is_appended_is_read_back_in_the_order_it_was_written_to_redis(tmp_path):
+    files = JournalFiles(tmp_path)
+    bitcoin, apple = [entry(number) for number in (0, 2, 4)], [entry(number, symbol="AAPL") for number in (1, 3)]
+
+    files.append([*bitcoin, *apple])
+
+    assert [found.fact() for found in read(tmp_path)] == [bitcoin[0].fact(), apple[0].fact(), bitcoin[1].fact(), apple[1].fact(), bitcoin[2].fact()]
+    assert files.cursor(bitcoin[0].key) == bitcoin[-1].cursor
+
+
+def test_a_day_ends_at_midnight_utc(tmp_path):
+    late = datetime(2026, 11, 20, 23, 59, 59, 999_000, tzinfo=UTC)
+    JournalFiles(tmp_path).append([entry(0, at=late), entry(1, at=late)])
+
+    assert days(tmp_path) == [date(2026, 11, 20), date(2026, 11, 21)]
+    assert len(list(read(tmp_path, last=date(2026, 11, 20)))) == 1
+    assert len(list(read(tmp_path, first=date(2026, 11, 21)))) == 1
+
+
+def test_the_next_writer_goes_on_where_the_last_one_ended(tmp_path):
+    JournalFiles(tmp_path).append([entry(0)])
+    successor = JournalFiles(tmp_path)
+
+    assert successor.cursor("bar:{BTC/USD}") == entry(0).cursor
+    successor.append([entry(1)])
+    assert len(list(read(tmp_path))) == 2
+
+
+@given(torn=st.binary(max_size=200))
+def test_a_writer_that_died_before_its_progress_was_saved_leaves_nothing_doubled_or_torn(tmp_path_factory, torn):
+    folder = tmp_path_factory.mktemp("journal")
+    JournalFiles(folder).append([entry(0)])
+    with day_file(folder, NOON.date()).open("ab") as file:
+        file.write(torn)
+
+    JournalFiles(folder).append([entry(1)])
+
+    assert [found.cursor for found in read(folder)] == [entry(0).cursor, entry(1).cursor]
+
+
+def test_a_batch_that_cannot_be_written_counts_as_not_written(tmp_path, monkeypatch):
+    files = JournalFiles(tmp_path)
+    files.append([entry(0)])
+    monkeypatch.setattr("shared.journal.files.os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+
+    with pytest.raises(OSError, match="No space"):
+        files.append([entry(1)])
+    monkeypatch.undo()
+
+    assert files.cursor("bar:{BTC/USD}") == entry(0).cursor
+    files.append([entry(1)])
+    assert len(list(read(tmp_path))) == 2
+
+
+def test_a_line_that_is_not_ours_is_named_by_file_and_line(tmp_path):
+    day_file(tmp_path, NOON.date()).write_bytes(gzip.compress(b'{"key":"bar:{AAPL}","cursor":"1-0","fact":{}}\n<html>\n'))
+
+    with pytest.raises(FactInvalid, match=r"2026-11-20.jsonl.gz line 2: expected a journal entry, found '<html>"):
+        list(read(tmp_path))
+
+
+def test_the_files_are_ordinary_gzip(tmp_path):
+    JournalFiles(tmp_path).append([entry(0)])
+    JournalFiles(tmp_path).append([entry(1)])
+
+    with gzip.open(day_file(tmp_path, NOON.date()), "rt") as lines:
+        assert len(lines.readlines()) == 2
+    assert (tmp_path / PROGRESS).exists()
