@@ -1,7 +1,8 @@
 """What a bus does. `redis.py` does it between processes, `memory.py` in one; one contract suite holds both to this text.
 
-The key is the truth, the message is a nudge. A publication creates a fact once by id, sets the latest if it is newer by rank, appends to the
-history and publishes, as one step. A listener subscribes first, then reads the keys, and re-reads after every reconnect and at a slow beat.
+The key is the truth, the message is a nudge. A publication creates a fact once by id, sets the latest if it is newer by rank, appends to
+the history and publishes, as one step. A listener subscribes first, then reads the keys, and re-reads after every reconnect and at a slow
+beat. The message is always what the key holds: a fact that came too late to be the newest repeats the newest, for readers of the history.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
 from shared.bus.topics import Topic
-from shared.domain.errors import TradingError
+from shared.domain.errors import FactInvalid, TradingError
 from shared.domain.fact import Fact
 
 F = TypeVar("F", bound=Fact)
@@ -31,10 +32,22 @@ class Ref(Generic[F_co]):
     def key(self) -> str:
         return self.topic.key(self.symbol, self.part)
 
+    def read(self, raw: str | bytes) -> F_co:
+        """Raises FactInvalid, also for a fact of another symbol, and SchemaTooNew."""
+        fact = self.topic.decode(raw)
+        if fact.symbol != self.symbol:
+            raise FactInvalid(f"{self.key}: expected a fact of {self.symbol!r}, was of {fact.symbol!r}", symbol=self.symbol)
+        return fact
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """created: False when a fact of this id stood already; latest: it became the key's newest; cursor: its place in the history, empty where there is none."""
+    """What became of a publication.
+
+    created  False when a fact of this id stood already; without a history, when it is not newer than what stands
+    latest   it became the key's newest
+    cursor   its place in the history, empty where there is none (any more)
+    """
 
     created: bool
     latest: bool
@@ -85,12 +98,15 @@ class Listen(Generic[F_co]):
     consumer  None: conflating, the newest fact of each key. A name: lossless, every entry of the history after that consumer's committed
               cursor, in order; a consumer without a cursor starts at `start` (`begin` or `now`).
     repeat    conflating only: give the newest again at every slow beat, so that work a dead replica left is taken up
+    confirm   conflating only: take a message as a nudge and read the key, one round trip more. For what money follows from: a message that
+              nobody wrote down is then nothing. Without it a message's own text is the fact, after the same validation as a key's
     """
 
     ref: Ref[F_co]
     consumer: str | None = None
     start: str = "begin"
     repeat: bool = False
+    confirm: bool = False
 
 
 class Claim(Protocol):
@@ -106,8 +122,8 @@ class Claim(Protocol):
 class Gate(Protocol):
     """Looks at keys from a thread of the caller's own, blocking, past every cache: the last look before money moves.
 
-    `read` gives each key's newest fact or None; `holds` whether the lease is still ours. Both raise BusUnavailable when Redis does not answer
-    within the gate's timeout: then the answer is no.
+    `read` gives each key's newest fact or None, in one round trip; `holds` whether the lease is still ours. Both raise BusUnavailable when
+    Redis does not answer within the gate's timeout, `read` also FactInvalid and SchemaTooNew: then the answer is no. One thread a gate.
     """
 
     def read(self, *refs: Ref[Any]) -> list[Any]: ...
@@ -117,7 +133,13 @@ class Gate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """used and limit in bytes (limit 0: none); `nearly_full`: entries stop; `lossy_restart`: the server's run id changed since the last look."""
+    """The server as it is now.
+
+    used_bytes, limit_bytes  limit 0: none
+    run_id                   another one: the server was restarted, and up to its last second may be lost
+    durable                  it keeps an append-only file
+    evicts                   it may drop facts when full; it must not
+    """
 
     latency_ms: float
     used_bytes: int
@@ -128,6 +150,7 @@ class Health:
 
     @property
     def nearly_full(self) -> bool:
+        """Entries stop: what has no `room` is refused with BusFull."""
         return bool(self.limit_bytes) and self.used_bytes > 0.9 * self.limit_bytes
 
 
@@ -145,11 +168,16 @@ class Bus(Protocol):
         ...
 
     async def publish_all(self, publications: Sequence[Publication]) -> list[Receipt]:
-        """In order, in one round trip. Not atomic over keys: a failure leaves a prefix; publishing all again completes it."""
+        """In one round trip, and in order within a symbol. Not atomic: a failure ends its own symbol's part, the first one is raised after
+        all have been tried, and publishing all again completes it.
+        """
         ...
 
     async def compare_and_set(self, ref: Ref[F], fact: F, *, expected: int) -> Receipt:
-        """`expected` is the revision that must stand, 0 where nothing stands. Raises RevisionConflict, which carries the current one."""
+        """`expected` is the revision that must stand, 0 where nothing stands. Raises RevisionConflict, which carries the current one, and
+        FactInvalid when the fact is dated no later than what stands (a clock that is behind): it could never become the newest.
+        A repetition by id is no conflict.
+        """
         ...
 
     async def latest(self, ref: Ref[F]) -> F | None:
@@ -181,7 +209,9 @@ class Bus(Protocol):
     def listen(
         self, subscriptions: Sequence[Listen[Any]], *, beat: timedelta = timedelta(seconds=5), refused: Refused | None = None
     ) -> AsyncIterator[Event[Any]]:
-        """Facts as they come, for ever. Survives every outage of the server by itself; a fact is given at least once, a conflated one only when newer.
+        """Facts as they come, for ever. Survives every outage of the server by itself; raises BusDenied.
+
+        A fact is given at least once, a conflated one only when newer. One that ends its subject (`present` False) is given like any other.
 
         What cannot be read goes to `refused` and is passed over. Close the iterator (`aclose`) to unsubscribe.
         """
@@ -192,11 +222,15 @@ class Bus(Protocol):
         ...
 
     async def claim(self, scope: str, work: str, *, ttl: timedelta, unless: tuple[Ref[Any], str] | None = None) -> Claim | None:
-        """None when another replica holds it, or when the fact `unless` (key and id) exists already. `scope` is a symbol."""
+        """None when another replica holds it, or when the fact `unless` (key and id) exists already. `scope` is a symbol. `work` begins
+        with the name of the topic it makes (a fact's id does) or of the process: nothing else may be claimed with its credentials.
+        """
         ...
 
     async def lease(self, name: str, *, ttl: timedelta) -> Claim | None:
-        """The one active holder of `name`, with a fencing token that grows with every holder. None while another holds it."""
+        """The one active holder of `name`, with a fencing token that grows with every holder. None while another holds it. `name` begins
+        with the process's name, or is execution's account.
+        """
         ...
 
     async def raise_fence(self, scopes: Sequence[str], token: int) -> None:
