@@ -28,13 +28,13 @@ TINY_MODEL = "smollm2:135m"
 OVERRIDES = {
     "SYMBOLS": "BTC/USD,ETH/USD,AAPL,MSFT",
     "TIMEFRAME": "5s",
-    "ENGINES": "demo:1",
+    "ENGINES": "rules:demo_pulse:1",
     "SOURCE": "sandbox",
     "BROKER": "sandbox",
     "TRADING_MODE": "paper",
 }
 # A small model on one core needs seconds for an answer, and has a quarter of the bar for it.
-TINY_MODEL_OVERRIDES = {"TIMEFRAME": "30s", "ENGINES": "demo:1,llm:1", "OLLAMA_MODEL": TINY_MODEL, "OLLAMA_CONCURRENCY": "1"}
+TINY_MODEL_OVERRIDES = {"TIMEFRAME": "30s", "ENGINES": "rules:demo_pulse:1,llm:1", "OLLAMA_MODEL": TINY_MODEL, "OLLAMA_CONCURRENCY": "1"}
 # What a person may set for the demo in the environment; `.env`, which holds the real system's settings, is not read.
 FREE = frozenset({"SYMBOLS", "TIMEFRAME", "ENGINES", "SANDBOX_SEED", "SANDBOX_DATA", "LOG_LEVEL", "LOG_FORMAT", "TRADING_AT_START"})
 FREE_PREFIXES = ("DASHBOARD_", "MAX_", "TRADE_", "ALLOW_", "STOP_", "TAKE_", "COOLDOWN_")
@@ -69,7 +69,8 @@ def plan(folder: Path, *, tiny_model: bool) -> Plan:
     given, said = inherited(), list[str]()
     overrides = OVERRIDES | (TINY_MODEL_OVERRIDES if tiny_model else {})
     overrides |= {name: given[name] for name in overrides if name in FREE and given.get(name)}
-    overrides["SANDBOX_URL"] = f"http://127.0.0.1:{_port('the sandbox', SANDBOX_PORT, said)}"
+    overrides["SANDBOX_PORT"] = str(_port("the sandbox", SANDBOX_PORT, said))
+    overrides["SANDBOX_URL"] = f"http://127.0.0.1:{overrides['SANDBOX_PORT']}"
     asked = given.get("DASHBOARD_PORT", "")
     if asked and not (asked.isdigit() and ports.is_free(int(asked))):
         raise ConfigurationInvalid(f"DASHBOARD_PORT: must be a free port, was {asked!r}")
@@ -119,8 +120,8 @@ def run(*, folder: Path = STATE / "demo", keep: bool, tiny_model: bool) -> int:
 def introduction(chosen: Plan) -> list[str]:
     lines = ["the demo: a simulated market and broker, real history replayed onto the present; no keys are read"]
     lines += [f"{name}={value}" for name, value in sorted(chosen.overrides.items())]
-    if "demo" in chosen.overrides["ENGINES"]:
-        lines.append("the engine `demo` trades often so that there is something to watch; it is not a strategy")
+    if "demo_pulse" in chosen.overrides["ENGINES"]:
+        lines.append("demo_pulse is a demo: it trades often so that there is something to watch, and has no edge")
     if chosen.tiny_model:
         lines.append(f"{TINY_MODEL} is a very small model behind the Ollama protocol: it shows the path, its opinions are worth nothing")
     return lines + chosen.said
