@@ -11,7 +11,6 @@ from services.archive import stores
 from services.archive.settings import ArchiveSettings
 from services.archive.stores import Store
 from shared.bus.port import Bus, Claim, Ref
-from shared.bus.topics import TOPICS
 from shared.domain.errors import BusUnavailable, TradingError
 from shared.domain.fact import Fact
 from shared.journal.files import JournalEntry, cursor_order
@@ -73,7 +72,7 @@ async def _turn(process: Process[ArchiveSettings], store: Store, *, trim_due: bo
     keep = timedelta(hours=process.settings.journal_keep_hours)
     try:
         pressed = (await process.bus.health()).nearly_full
-        refs = await histories(process.bus)
+        refs = await process.bus.histories()
         for ref in refs:
             process.counters["exported"] += await export(process.bus, store, ref)
         if pressed or trim_due:
@@ -82,11 +81,6 @@ async def _turn(process: Process[ArchiveSettings], store: Store, *, trim_due: bo
                 process.counters["trimmed"] += await trim(process.bus, store, ref, before=horizon)
     except TradingError as error:
         process.report(error)
-
-
-async def histories(bus: Bus) -> list[Ref[Fact]]:
-    """Every key that has a history, those of facts that have ended included."""
-    return [ref for topic in TOPICS.values() if topic.history for ref in await bus.histories(topic)]
 
 
 async def export(bus: Bus, store: Store, ref: Ref[Fact]) -> int:

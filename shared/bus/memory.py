@@ -111,10 +111,12 @@ class MemoryStore:
             values = [self._get(key) for key in keys]
         return [None if value is None else value.encode() for value in values]
 
-    async def scan(self, pattern: str) -> list[str]:
+    async def scan(self, pattern: str, *, kind: str = "string") -> list[str]:
         await asyncio.sleep(0)
         matches = pattern_of(translate(pattern)).match
         with self._lock:
+            if kind == "stream":
+                return [history for key in self._histories if matches(history := "history:" + key)]
             return [key for key in list(self._texts) if matches(key) and self._get(key) is not None]
 
     async def entries(self, history: str, after: str, before: str, limit: int, newest_first: bool) -> list[Raw]:

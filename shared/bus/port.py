@@ -192,8 +192,8 @@ class Bus(Protocol):
         """Every key of the topic that has a latest now. Scans: for snapshots and start-up, not for a hot path."""
         ...
 
-    async def histories(self, topic: Topic[F]) -> list[Ref[F]]:
-        """Every key of the topic that has a history, those of facts that have ended included. Scans."""
+    async def histories(self, *topics: Topic[Any]) -> list[Ref[Any]]:
+        """Every key of these topics (none named: of all) that has a history, those of facts that have ended included. One scan."""
         ...
 
     async def history(

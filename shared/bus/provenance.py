@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.bus.port import Bus, Ref
-from shared.bus.topics import COMMAND, FILL, INTENT, ORDER, OUTCOME, TOPICS, Topic, topic_of
+from shared.bus.topics import COMMAND, FILL, INTENT, ORDER, OUTCOME, Topic, topic_of
 from shared.domain.fact import Fact
+from shared.domain.orders import Order
 
 MAX_FACTS = 300
 # Ids that a vendor or a person made name no topic: these are looked through, in this order.
@@ -67,14 +68,15 @@ async def walk(bus: Bus, fact: Fact, topic: str) -> AsyncIterator[Link]:
         waiting += [(cause, depth + 1, None) for cause in reversed(known[1].inputs)]
 
 
-async def find_order(bus: Bus, name: str) -> Fact | None:
+async def find_order(bus: Bus, name: str) -> Order | None:
     """The newest state of an order by the broker's id, our client order id or the id of a fact of it. Looks through every symbol."""
     for ref in await bus.histories(ORDER):
         before = ""
         while page := await bus.history(ref, before=before, limit=500, newest_first=True):
             for entry in page:
-                if name in {entry.fact.order_id, entry.fact.client_order_id, entry.fact.id}:
-                    return entry.fact
+                order: Order = entry.fact
+                if name in {order.order_id, order.client_order_id, order.id}:
+                    return order
             before = page[-1].cursor
     return None
 
@@ -85,7 +87,7 @@ async def find_anywhere(bus: Bus, name: str) -> tuple[str, Fact] | None:
         return ORDER.name, order
     topics = (topic_of(name),) if topic_of(name) else _NUMBERED_ELSEWHERE
     for topic in topics:
-        for ref in await bus.histories(TOPICS[topic.name]) if topic else []:
+        for ref in await bus.histories(topic) if topic else []:
             if entry := await bus.find(ref, name):
                 return ref.topic.name, entry.fact
     return None

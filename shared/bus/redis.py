@@ -289,11 +289,11 @@ class RedisStore:
         values: list[bytes | None] = await self._one("MGET", *keys)
         return values
 
-    async def scan(self, pattern: str) -> list[str]:
+    async def scan(self, pattern: str, *, kind: str = "string") -> list[str]:
         found: set[str] = set()
         cursor: Word = 0
         while True:
-            cursor, page = await self._one("SCAN", cursor, "MATCH", pattern, "COUNT", 1_000, "TYPE", "string")
+            cursor, page = await self._one("SCAN", cursor, "MATCH", pattern, "COUNT", 1_000, "TYPE", kind)
             found.update(key.decode(errors="replace") for key in page)
             if cursor in {b"0", 0}:
                 return list(found)

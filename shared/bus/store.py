@@ -80,7 +80,10 @@ class Store(Protocol):
 
     async def get(self, keys: Sequence[str]) -> list[bytes | None]: ...
 
-    async def scan(self, pattern: str) -> list[str]: ...
+    async def scan(self, pattern: str, *, kind: str = "string") -> list[str]:
+        """Keys of one kind (`string` or `stream`) that match."""
+        ...
+
 
     async def entries(self, history: str, after: str, before: str, limit: int, newest_first: bool) -> list[Raw]:
         """Strictly between the two cursors; empty ones are open ends."""

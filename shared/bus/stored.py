@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from shared.bus.listening import Listening
 from shared.bus.port import Claim, Entry, Event, Fence, Gate, Health, Listen, Publication, Receipt, Ref, Refused
 from shared.bus.room import Room
 from shared.bus.store import RawGate, Store, Write, Written
-from shared.bus.topics import MAX_FACT_BYTES, Topic
+from shared.bus.topics import MAX_FACT_BYTES, TOPICS, Topic
 from shared.domain.errors import BusError, FactInvalid, FenceLost, RevisionConflict
 from shared.domain.fact import Fact
 
@@ -85,6 +86,16 @@ class StoredBus:
             except ValueError:
                 continue  # a foreign key that looks like ours
             found.append(Ref(topic, symbol, part))
+        return found
+
+    async def histories(self, *topics: Topic[Any]) -> list[Ref[Any]]:
+        wanted = {topic.name: topic for topic in (topics or TOPICS.values()) if topic.history}
+        found = []
+        for history in sorted(await self._store.scan("history:*", kind="stream")):
+            key = history.removeprefix("history:")
+            if topic := wanted.get(key.partition(":")[0]):
+                with suppress(ValueError):  # a foreign key that looks like ours
+                    found.append(Ref(topic, *keys.taken_apart(topic, key)))
         return found
 
     async def history(
