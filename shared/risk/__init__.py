@@ -1,0 +1,1 @@
+"""The last gate before a broker. Pure, fails closed, may only shrink."""
