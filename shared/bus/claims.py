@@ -34,9 +34,16 @@ class HeldClaim:
     def lost(self) -> bool:
         return self._lost or self._store.monotonic() >= self._until
 
-    async def release(self) -> None:
-        self._stop()
+    def abandon(self) -> None:
+        """Ends our part without telling the server."""
         self._lost = True
+        if self._timer:
+            self._timer.cancel()
+        if self._renewal:
+            self._renewal.cancel()
+
+    async def release(self) -> None:
+        self.abandon()
         await self._store.release(self._key, self._value)
 
     def _wait(self, seconds: float | None = None) -> None:
@@ -58,9 +65,3 @@ class HeldClaim:
             self._wait()
         else:
             self._lost = True
-
-    def _stop(self) -> None:
-        if self._timer:
-            self._timer.cancel()
-        if self._renewal:
-            self._renewal.cancel()

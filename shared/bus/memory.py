@@ -21,19 +21,25 @@ Place = tuple[int, int]
 
 
 class MemoryBus(StoredBus):
-    """`monotonic` is the clock by which claims, leases and keys expire, in seconds; `now` dates the histories, seconds since 1970."""
+    """`monotonic` is the clock by which claims, leases and keys expire, in seconds; `now` dates the histories, seconds since 1970.
 
-    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic, now: Callable[[], float] = time.time) -> None:
-        super().__init__(MemoryStore(monotonic=monotonic, now=now))
+    store  that of another bus, to share its facts: what two processes do with one server
+    """
+
+    def __init__(
+        self, *, monotonic: Callable[[], float] = time.monotonic, now: Callable[[], float] = time.time, store: MemoryStore | None = None
+    ) -> None:
+        super().__init__(store or MemoryStore(monotonic=monotonic, now=now))
 
 
 class MemoryStore:
-    def __init__(self, *, monotonic: Callable[[], float], now: Callable[[], float]) -> None:
+    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic, now: Callable[[], float] = time.time) -> None:
         self.monotonic = monotonic
         self._now = now
         self._lock = threading.RLock()
         self._texts: dict[str, tuple[str, float]] = {}  # value and when it ends on the monotonic clock
         self._histories: dict[str, tuple[list[Place], list[str]]] = {}
+        self._last: dict[str, Place] = {}  # of each history, also when all of it was taken away
         self._ids: dict[str, dict[str, Place]] = {}
         self._channels: dict[str, list[_Subscription]] = {}
 
@@ -82,8 +88,9 @@ class MemoryStore:
     def _append(self, write: Write) -> str:
         places, facts = self._histories.setdefault(write.key, ([], []))
         milliseconds = int(self._now() * 1_000)
-        last = places[-1] if places else (0, 0)
+        last = self._last.get(write.key, (0, 0))
         here = (milliseconds, 0) if milliseconds > last[0] else (last[0], last[1] + 1)
+        self._last[write.key] = here
         places.append(here)
         facts.append(write.fact)
         self._ids.setdefault(write.key, {})[write.fact_id] = here

@@ -73,13 +73,13 @@ class RedisStore:
                 for answer in await wire.ask(*self._greeting, *first):
                     _given(answer)
         except TimeoutError:
-            wire.close()
+            await wire.close()
             raise BusUnavailable(f"Redis did not answer within {self._timeout:g} s") from None
         except OSError as error:
-            wire.close()
+            await wire.close()
             raise BusUnavailable(f"Redis is not reachable: {error.strerror or error}") from None
         except BaseException:
-            wire.close()
+            await wire.close()
             raise
         return wire
 
@@ -219,7 +219,7 @@ class RedisStore:
             self._opening.cancel()
             await asyncio.gather(self._opening, return_exceptions=True)
         if self._wire:
-            self._wire.close()
+            await self._wire.close()
 
 
 class _RedisGate:

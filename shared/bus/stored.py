@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from shared.bus import keys, store
 from shared.bus.claims import HeldClaim
@@ -29,6 +30,7 @@ class StoredBus:
     def __init__(self, steps: Store) -> None:
         self._store = steps
         self._room = Room(steps)
+        self._held: WeakSet[HeldClaim] = WeakSet()
 
     # ---- writing ---------------------------------------------------------------------------------------------------------------
     async def publish(self, ref: Ref[F], fact: F, *, fence: Fence | None = None) -> Receipt:
@@ -138,14 +140,18 @@ class StoredBus:
         done = (keys.ids_of(unless[0].key), unless[1]) if unless else None
         if not await self._store.claim(key, str(token), _milliseconds(ttl), done):
             return None
-        return HeldClaim(self._store, key, str(token), token, ttl=ttl.total_seconds(), since=started)
+        return self._hold(HeldClaim(self._store, key, str(token), token, ttl=ttl.total_seconds(), since=started))
 
     async def lease(self, name: str, *, ttl: timedelta) -> Claim | None:
         key, nonce, started = keys.lease_of(name), secrets.token_hex(8), self._store.monotonic()
         token = await self._store.lease(key, keys.fence_of(name), nonce, _milliseconds(ttl))
         if not token:
             return None
-        return HeldClaim(self._store, key, f"{token}:{nonce}", token, ttl=ttl.total_seconds(), since=started)
+        return self._hold(HeldClaim(self._store, key, f"{token}:{nonce}", token, ttl=ttl.total_seconds(), since=started))
+
+    def _hold(self, claim: HeldClaim) -> HeldClaim:
+        self._held.add(claim)
+        return claim
 
     async def raise_fence(self, scopes: Sequence[str], token: int) -> None:
         standing = await self._store.raise_fences([keys.fence_of(scope) for scope in scopes], token) if scopes else token
@@ -167,7 +173,10 @@ class StoredBus:
         return health
 
     async def close(self) -> None:
+        """What is claimed stays claimed until its time is over."""
         self._room.close()
+        for claim in self._held:
+            claim.abandon()
         await self._store.close()
 
 

@@ -28,10 +28,10 @@ class WireSubscription:
             async with asyncio.timeout(self._timeout):
                 await self._all.wait()
         except TimeoutError:
-            self.wire.close()
+            await self.wire.close()
             raise BusUnavailable(f"Redis did not confirm a subscription within {self._timeout:g} s") from None
         except BaseException:
-            self.wire.close()
+            await self.wire.close()
             raise
         if self.wire.broken:
             raise self.wire.broken
@@ -41,7 +41,7 @@ class WireSubscription:
         await self.wire.ask(pack("PING"))
 
     async def close(self) -> None:
-        self.wire.close()
+        await self.wire.close()
 
     def _told(self, news: list[Any]) -> None:
         if news[0] == b"message":

@@ -68,6 +68,7 @@ class Wire(asyncio.Protocol):
         self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
         self._watchdog: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
+        self._gone = asyncio.Event()
         self.broken: BusError | None = None
 
     async def ask(self, *commands: bytes) -> list[Any]:
@@ -82,9 +83,12 @@ class Wire(asyncio.Protocol):
             raise self.broken or BusUnavailable("Redis is not connected")
         self._transport.write(data)
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """Returns when the socket is closed."""
         self._broke = None
         self._break(BusUnavailable("the connection to Redis was closed"))
+        if self._transport:
+            await self._gone.wait()
 
     def _expect(self) -> asyncio.Future[Any]:
         if self.broken:
@@ -112,6 +116,7 @@ class Wire(asyncio.Protocol):
             self._break(BusUnavailable("what answers there is not Redis"))
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._gone.set()
         self._break(BusUnavailable(f"the connection to Redis broke{f': {exc}' if exc else ''}"))
 
     def _answer(self, answer: Any) -> None:
