@@ -123,12 +123,26 @@ class Freshness(Value):
     reason: str = ""
 
 
+class FeedState(Value):
+    """One data source: `closed` lets calls pass, `open` rests after failures, `trying` has one call out that decides.
+
+    symbols  it is the source of now; budget  what its plan allows, one sentence
+    """
+
+    name: str
+    state: Literal["closed", "open", "trying"]
+    reason: str = ""
+    symbols: int = 0
+    budget: str = ""
+
+
 class Market(Fact):
-    """Clock and session of every market we trade, and what the data plan allows."""
+    """Clock and session of every market we trade, and what the data plan allows. `feeds` in the order in which they are asked."""
 
     stocks: Venue
     crypto: Venue = Venue(session="always")
     freshness: dict[str, Freshness] = Field(default_factory=dict)
+    feeds: tuple[FeedState, ...] = ()
 
     def venue(self, symbol: str) -> Venue:
         return self.crypto if "/" in symbol else self.stocks
