@@ -96,7 +96,8 @@ class Listen(Generic[F_co]):
     """What to listen to.
 
     consumer  None: conflating, the newest fact of each key. A name: lossless, every entry of the history after that consumer's committed
-              cursor, in order; a consumer without a cursor starts at `start` (`begin` or `now`).
+              cursor, in order; a consumer without a cursor starts at `start` (`begin` or `now`). The name is the process's, alone or
+              followed by a dash and more: nobody else's cursor may be moved with its credentials
     repeat    conflating only: give the newest again at every slow beat, so that work a dead replica left is taken up
     confirm   conflating only: take a message as a nudge and read the key, one round trip more. For what money follows from: a message that
               nobody wrote down is then nothing. Without it a message's own text is the fact, after the same validation as a key's
@@ -222,8 +223,10 @@ class Bus(Protocol):
         ...
 
     async def claim(self, scope: str, work: str, *, ttl: timedelta, unless: tuple[Ref[Any], str] | None = None) -> Claim | None:
-        """None when another replica holds it, or when the fact `unless` (key and id) exists already. `scope` is a symbol. `work` begins
-        with the name of the topic it makes (a fact's id does) or of the process: nothing else may be claimed with its credentials.
+        """None when another replica holds it, or when the fact `unless` (key and id, of a topic of ours with a history) exists already.
+
+        `scope` is a symbol. `work` begins with the name of the topic it makes (a fact's id does) or of the process: nothing else may be
+        claimed with its credentials.
         """
         ...
 

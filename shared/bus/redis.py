@@ -48,13 +48,15 @@ def open_bus(url: str, *, client_name: str, timeout: timedelta = TIMEOUT) -> Sto
         from shared.bus.memory import MemoryBus
 
         return MemoryBus()
-    return RedisBus(RedisStore(Address.parse(url), client_name=client_name, timeout=timeout.total_seconds()))
+    return RedisBus(RedisStore(url, client_name=client_name, timeout=timeout.total_seconds()))
 
 
 class RedisStore:
-    def __init__(self, address: Address, *, client_name: str, timeout: float) -> None:
-        self._address = address
-        self._greeting = [pack(*command) for command in address.greeting(client_name)]
+    """`timeout` in seconds. Raises ConfigurationInvalid for an address that is none."""
+
+    def __init__(self, url: str, *, client_name: str, timeout: float) -> None:
+        self._address = Address.parse(url)
+        self._greeting = [pack(*command) for command in self._address.greeting(client_name)]
         self._timeout = timeout
         self._wire: Wire | None = None
         self._opening: asyncio.Task[Wire] | None = None
@@ -231,7 +233,7 @@ class _RedisGate:
             more |= {"ssl": True, "ssl_ca_certs": to.authority, "ssl_cert_reqs": "required" if to.verify else "none"}
         self._client = Redis(
             db=to.database, username=to.user or None, password=to.password or None, client_name="gate", socket_timeout=timeout,
-            socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0), max_connections=1, **more,
+            socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0), max_connections=1, protocol=2, driver_info=None, **more,
         )  # fmt: skip
 
     def get(self, keys: Sequence[str]) -> list[bytes | None]:
