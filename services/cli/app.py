@@ -53,3 +53,143 @@ def run_groups(
     from services.cli.starting import run_tests
 
     raise typer.Exit(run_tests(groups or [], scenarios=scenarios, seed=seed, more=pytest))
+
+
+# ---- looking ----------------------------------------------------------------------------------------------------------------
+
+
+@app.command(help="What runs, what trades, what is wrong. Status 1 when a process is missing or trading is halted.")
+def status(as_json: Json = False) -> None:
+    from services.cli.overview import status as show
+
+    raise typer.Exit(show(as_json=as_json))
+
+
+@app.command(help="Newest orders, each in its newest state.")
+def orders(
+    symbol: Annotated[str, typer.Option(help="Only of this symbol.")] = "",
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 20,
+    only_open: Annotated[bool, typer.Option("--open", help="Only those still open.")] = False,
+    as_json: Json = False,
+) -> None:
+    from services.cli.book import orders as show
+
+    raise typer.Exit(show(symbol=symbol, limit=limit, only_open=only_open, as_json=as_json))
+
+
+@app.command(help="From an order, a fill or a decision back to its bar: what was seen, thought, checked and sent.")
+def why(
+    order: Annotated[str, typer.Argument(help="Order id, client order id, or the id of any fact.", metavar="ORDER")], as_json: Json = False
+) -> None:
+    from services.cli.book import why as show
+
+    raise typer.Exit(show(order, as_json=as_json))
+
+
+@app.command(help="One day of the journal; as JSON lines with --json or --output.")
+def journal(
+    day: Annotated[str, typer.Option(help="UTC day like 2026-11-21; today if not given.", metavar="DAY")] = "",
+    symbol: Annotated[str, typer.Option(help="Only of this symbol.")] = "",
+    topic: Annotated[str, typer.Option(help="Only of this topic: decision, order, fill …")] = "",
+    output: Annotated[str, typer.Option(help="Write JSON lines to this file.", metavar="FILE")] = "",
+    as_json: Json = False,
+) -> None:
+    from services.cli.book import journal as show
+
+    raise typer.Exit(show(day=day, symbol=symbol, topic=topic, output=output, as_json=as_json))
+
+
+@app.command(help="Keys, Redis, model, GPU, clock, calendar, disk: one line each, and how to mend what is wrong.")
+def doctor(as_json: Json = False) -> None:
+    from services.cli.doctor import doctor as examine
+
+    raise typer.Exit(examine(as_json=as_json))
+
+
+@app.command(help="The configuration in force at each process, without secrets.")
+def config(as_json: Json = False) -> None:
+    from services.cli.overview import config as show
+
+    raise typer.Exit(show(as_json=as_json))
+
+
+# ---- deciding ---------------------------------------------------------------------------------------------------------------
+
+
+@app.command(help="Turns trading on or off, and waits for execution to confirm.")
+def trading(
+    state: Annotated[str, typer.Argument(help="on or off", metavar="on|off")],
+    reason: Reason = "",
+    reduce_only: Annotated[bool, typer.Option("--reduce-only", help="Positions may only be reduced.")] = False,
+    confirm: Annotated[str, typer.Option(help="Live: the phrase `LIVE` and the account's last four.", metavar="PHRASE")] = "",
+    as_json: Json = False,
+) -> None:
+    from services.cli.switching import trading as switch
+
+    raise typer.Exit(switch(state, reason=reason, reduce_only=reduce_only, confirm=confirm, as_json=as_json))
+
+
+@app.command(help="Stops entering, now. With --broker: at the broker itself, when everything else is down.")
+def halt(
+    broker: Annotated[bool, typer.Option("--broker", help="Suspends trading at the broker and cancels entries; needs no Redis.")] = False,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    if broker:
+        from services.cli.starting import halt_at_broker
+
+        raise typer.Exit(halt_at_broker(as_json=as_json))
+    from services.cli.switching import halt as stop
+
+    raise typer.Exit(stop(reason=reason, as_json=as_json))
+
+
+@app.command(help="Ends a halt; needs a reason.")
+def resume(reason: Reason = "", as_json: Json = False) -> None:
+    from services.cli.switching import resume as lift
+
+    raise typer.Exit(lift(reason=reason, as_json=as_json))
+
+
+@app.command(help="Sells what is held, of one symbol or of all.")
+def liquidate(
+    symbol: Annotated[str, typer.Argument(help="BTC/USD, AAPL …; all if not given", metavar="[SYMBOL]", show_default=False)] = "",
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    from services.cli.switching import liquidate as sell
+
+    raise typer.Exit(sell(symbol, yes=yes or as_json, as_json=as_json))
+
+
+@app.command(help="Nothing new is entered in a symbol; exits go on.")
+def pause(symbol: OneSymbol, reason: Reason = "", as_json: Json = False) -> None:
+    from services.cli.switching import pause as set_pause
+
+    raise typer.Exit(set_pause(symbol, on=True, reason=reason, as_json=as_json))
+
+
+@app.command(help="Ends a symbol's pause.")
+def unpause(symbol: OneSymbol, as_json: Json = False) -> None:
+    from services.cli.switching import pause as set_pause
+
+    raise typer.Exit(set_pause(symbol, on=False, reason="", as_json=as_json))
+
+
+@settings_app.command("show", help="How much a buy aims at now.")
+def show_settings(as_json: Json = False) -> None:
+    from services.cli.switching import show_settings as show
+
+    raise typer.Exit(show(as_json=as_json))
+
+
+@settings_app.command("set", help="Changes what is given, from the next order on.")
+def set_settings(
+    mode: Annotated[str, typer.Option(help="percent (of equity) or fixed (USD).")] = "",
+    percent: Annotated[str, typer.Option(help="Percent of equity.")] = "",
+    amount: Annotated[str, typer.Option(help="USD.")] = "",
+    as_json: Json = False,
+) -> None:
+    from services.cli.switching import set_settings as change
+
+    raise typer.Exit(change(mode=mode, percent=percent, amount=amount, as_json=as_json))

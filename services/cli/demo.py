@@ -90,20 +90,23 @@ def _port(what: str, wanted: int, said: list[str]) -> int:
 
 
 def programs(chosen: Plan) -> list[Program]:
-    hidden = [name for name in NAMES if name not in FREE and not name.startswith(FREE_PREFIXES)]
-    hidden += [f"{name}_FILE" for name in NAMES]
-    environment = children_environment(chosen.environment, without=hidden, terminal=sys.stdout.isatty())
+    environment = children_environment(chosen.environment, without=hidden(), terminal=sys.stdout.isatty())
     names = ["sandbox", *(["tiny_model"] if chosen.tiny_model else []), *CORE]
     return [store.program(chosen.folder / "redis", port=chosen.redis_port, password=chosen.password)] + [
         program(name, environment=environment) for name in names
     ]
 
 
+def hidden() -> list[str]:
+    """Settings of the real system, which the demo's processes never see."""
+    return [name for name in NAMES if name not in FREE and not name.startswith(FREE_PREFIXES)] + [f"{name}_FILE" for name in NAMES]
+
+
 def run(*, folder: Path = STATE / "demo", keep: bool, tiny_model: bool) -> int:
     """Until Ctrl-C. A fresh Redis at each start unless `keep`."""
     folder.mkdir(parents=True, exist_ok=True)
     if already := running(folder):
-        raise ConfigurationInvalid(f"a demo runs already (process {already['pid']}, {already['dashboard']}); stop it first")
+        raise ConfigurationInvalid(f"a demo runs already (process {already.pid}, {already.dashboard}); stop it first")
     if not keep:
         for left in ("redis", "journal"):
             shutil.rmtree(folder / left, ignore_errors=True)
@@ -147,7 +150,7 @@ def answers(url: str) -> bool:
 def _announced(chosen: Plan) -> Iterator[None]:
     """Where the command line finds a demo that runs; readable by this user alone, since the password is in it."""
     path = chosen.folder / "running.json"
-    content = {"pid": os.getpid(), "dashboard": chosen.page, "environment": chosen.environment}
+    content = {"pid": os.getpid(), "dashboard": chosen.page, "folder": str(chosen.folder), "environment": chosen.environment}
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
     path.write_text(json.dumps(content), encoding="utf-8")
@@ -157,11 +160,21 @@ def _announced(chosen: Plan) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-def running(folder: Path = STATE / "demo") -> dict[str, object] | None:
-    """What a demo that runs said of itself, None when there is none."""
+@dataclass(frozen=True)
+class Running:
+    """A demo that runs on this machine, as it told of itself."""
+
+    pid: int
+    dashboard: str
+    folder: Path
+    environment: dict[str, str] = field(repr=False)
+
+
+def running(folder: Path | None = None) -> Running | None:
+    """The demo that runs in `folder`, by default in the usual one."""
     try:
-        content: dict[str, object] = json.loads((folder / "running.json").read_text(encoding="utf-8"))
-        os.kill(int(str(content["pid"])), 0)
-    except (OSError, ValueError, KeyError):
+        told = json.loads(((folder or STATE / "demo") / "running.json").read_text(encoding="utf-8"))
+        os.kill(told["pid"], 0)
+        return Running(told["pid"], told["dashboard"], Path(told["folder"]), told["environment"])
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return content

@@ -54,6 +54,19 @@ def run_tests(names: Sequence[str], *, scenarios: int | None, seed: int | None, 
         return refuse(str(error))
 
 
+def halt_at_broker(*, as_json: bool) -> int:
+    """Needs no Redis and no running system: the execution code speaks to the broker itself."""
+    import subprocess
+
+    from services.cli import demo
+    from services.cli.programs import ROOT, children_environment
+
+    running = demo.running()
+    environment = children_environment(running.environment if running else {}, without=demo.hidden() if running else ())
+    command = [sys.executable, "-m", "services.execution", "halt-broker", *(["--json"] if as_json else [])]
+    return subprocess.run(command, cwd=running.folder if running else ROOT, env=environment, check=False).returncode
+
+
 def refuse(text: str) -> int:
     sys.stderr.write(f"tradermagic: {text}\n")
     return 2

@@ -50,7 +50,7 @@ def configure(*, level: str, form: str, secrets: Iterable[str] = (), process: st
     render: Processor = (
         structlog.processors.JSONRenderer(default=str)
         if as_json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event=28)
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=28)
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=stamp,
