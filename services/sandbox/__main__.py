@@ -1,0 +1,37 @@
+"""python -m services.sandbox: the simulated market and broker. It never speaks to Redis: it is the world outside."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from services.sandbox.app import create_app
+from services.sandbox.server import make_server
+from services.sandbox.settings import SandboxSettings
+from services.sandbox.world import make_world
+from shared.domain.errors import ConfigurationInvalid
+from shared.runtime.logging import configure, get_logger
+from shared.runtime.settings import read
+
+
+def main() -> int:
+    """Exit statuses: 0 stopped when asked, 1 the port is taken, 2 the configuration is invalid."""
+    try:
+        settings = read(SandboxSettings)
+        configure(level=settings.log_level, form=settings.log_format, secrets=settings.secrets(), process="sandbox")
+        world = make_world(settings)
+    except ConfigurationInvalid as error:
+        sys.stderr.write(f"sandbox: configuration: {error}\n")
+        return 2
+    log = get_logger("sandbox")
+    for symbol in world.universe.wanted:
+        instrument = world.universe.get(symbol)
+        log.info("replaying", symbol=symbol, source=instrument.description, simulated=True)
+    log.info("listening", host=settings.sandbox_host, port=settings.sandbox_port, timeframe=str(settings.timeframe))
+    server = make_server(create_app(world), host=settings.sandbox_host, port=settings.sandbox_port)
+    asyncio.run(server.serve())
+    return 0 if server.started else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Alpaca's trading and market data protocols, REST and WebSocket, spoken to the simulated market."""

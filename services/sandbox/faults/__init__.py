@@ -1,0 +1,1 @@
+"""Trouble on demand: what real vendors and networks do on bad days."""

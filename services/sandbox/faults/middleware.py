@@ -1,0 +1,128 @@
+"""Strikes requests with the faults in force, and marks every answer as simulated."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from starlette.requests import HTTPConnection
+
+from services.sandbox.alpaca.access import credentials
+from services.sandbox.faults import bodies
+from services.sandbox.faults.rules import Fault
+from services.sandbox.world import World
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_MARK = (b"x-simulated", b"true")
+_SPARED = ("/sandbox", "/healthz")
+
+
+class Simulated:
+    """The outermost layer: `X-Simulated: true` on everything, then the faults."""
+
+    def __init__(self, app: App, world: World) -> None:
+        self._app = app
+        self._world = world
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), _MARK]
+            await send(message)
+
+        if not self._world.faults or scope["path"].startswith(_SPARED):
+            await self._app(scope, receive, marked)
+            return
+        await self._struck(scope, receive, marked)
+
+    async def _struck(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key = credentials(HTTPConnection(scope))[0]
+        striking = self._world.faults.striking(scope["path"], scope["method"], key)
+        for fault in striking:
+            delay = fault.delay_seconds()
+            if delay and fault.rule.kind not in {"status_after", "drop_after"}:
+                await asyncio.sleep(delay)
+        kinds: dict[str, Fault] = {fault.rule.kind: fault for fault in striking}
+        if "drop_before" in kinds or "status" in kinds:
+            await self._count_lost(scope, receive, key)
+        if "drop_before" in kinds:
+            _hang_up(scope)
+            return
+        if "status" in kinds:
+            await _answer(send, kinds["status"].rule.status, *bodies.answer(kinds["status"].rule.status, scope["path"]))
+            return
+        if "stale" in kinds:
+            scope["sandbox.shift"] = -kinds["stale"].rule.bars * self._world.settings.timeframe.seconds
+        if not kinds.keys() & {"drop_after", "status_after", "body"}:
+            await self._app(scope, receive, send)
+            return
+        status, body = await self._effect(scope, receive)
+        await self._afterwards(scope, send, kinds, status, body)
+
+    async def _afterwards(self, scope: Scope, send: Send, kinds: dict[str, Fault], status: int, body: bytes) -> None:
+        """The request took effect; what the client sees of it is another matter."""
+        for kind in ("drop_after", "status_after"):
+            if kind in kinds:
+                await asyncio.sleep(kinds[kind].delay_seconds())
+        if "drop_after" in kinds:
+            _hang_up(scope)
+        elif "status_after" in kinds:
+            await _answer(send, kinds["status_after"].rule.status, *bodies.answer(kinds["status_after"].rule.status, scope["path"]))
+        else:
+            await _answer(send, status, *bodies.spoil(body, kinds["body"].rule.shape))
+
+    async def _effect(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+        """Let the application answer into the void; its status and body."""
+        parts: list[bytes] = []
+        status = 500
+
+        async def keep(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            else:
+                parts.append(message.get("body", b""))
+
+        await self._app(scope, receive, keep)
+        return status, b"".join(parts)
+
+    async def _count_lost(self, scope: Scope, receive: Receive, key: str) -> None:
+        """A POST of an order that will not take effect is still one that was sent."""
+        if scope["path"] != "/v2/orders" or scope["method"] != "POST" or not key:
+            return
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        try:
+            name = str(json.loads(body)["client_order_id"])
+        except (ValueError, KeyError, TypeError):
+            return
+        trader = self._world.exchange.trader(key)
+        trader.posts[name] += 1
+        trader.lost[name] += 1
+
+
+async def _answer(send: Send, status: int, body: bytes, content_type: str) -> None:
+    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _hang_up(scope: Scope) -> None:
+    transport = scope.get("sandbox.transport")
+    if transport is not None:
+        transport.abort()

@@ -1,0 +1,1 @@
+"""Prices: real history replayed onto the present, a pure function of seed, symbol and time."""

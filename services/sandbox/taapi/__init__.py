@@ -1,0 +1,1 @@
+"""TAAPI's protocols, both generations, spoken about the simulated market."""
