@@ -18,7 +18,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from services.cli import acl
+from shared.bus import acl
 
 # As in the Dockerfile.
 OWNERS = {"market_data": 10001, "decision": 10002, "execution": 10003, "archive": 10004, "dashboard": 10005, "cli": 10006}
