@@ -30,7 +30,8 @@ const version = async (name) => JSON.parse(await readFile(join(modules, name, "p
 const fileName = async (bare, name) => `${bare.replaceAll("@", "").replaceAll("/", "-")}-${await version(name)}.mjs`;
 
 async function copyLibraries() {
-  const imports = {};
+  // Our own modules, by the name that package.json gives them too: a page's folder lies elsewhere than its address says.
+  const imports = { "#app/": "/static/js/" };
   for (const [bare, [name, path]] of Object.entries(LIBRARIES)) {
     const file = await fileName(bare, name);
     const code = await readFile(join(modules, name, path), "utf8");

@@ -1,0 +1,55 @@
+// A card for every symbol, in the order and of the kind one wants.
+
+import { computed } from "@preact/signals";
+import { Empty } from "#app/components/figures.mjs";
+import { SymbolCard } from "#app/components/symbol_card.mjs";
+import { tenSeconds } from "#app/clock.mjs";
+import { html } from "#app/html.mjs";
+import { preference } from "#app/preferences.mjs";
+import { changeOf, seriesOf } from "#app/series.mjs";
+import { held } from "#app/standing.mjs";
+import { latest, system } from "#app/store.mjs";
+
+const chosen = preference("cards", { sort: "configured", show: "all" });
+
+const SORTS = /** @type {Record<string, {text: string, by: (symbol: string) => number}>} */ ({
+  configured: { text: "As configured", by: () => 0 },
+  score: { text: "Score, strongest first", by: (symbol) => -Math.abs((latest("decision", symbol).peek()?.score ?? 50) - 50) },
+  gain: { text: "Profit, best first", by: (symbol) => -Number(latest("position", symbol).peek()?.unrealized ?? 0) },
+  change: { text: "Change, largest first", by: (symbol) => -Math.abs(changeOf(seriesOf(symbol).peek()) ?? 0) },
+  rsi: { text: "RSI, lowest first", by: (symbol) => latest("indicators", symbol, system.peek().timeframe).peek()?.values?.rsi ?? 50 },
+});
+const SHOWS = /** @type {Record<string, {text: string, keeps: (symbol: string) => boolean}>} */ ({
+  all: { text: "All", keeps: () => true },
+  held: { text: "Held", keeps: (symbol) => held(latest("position", symbol).peek()) },
+  signals: { text: "Buy or sell", keeps: (symbol) => ["buy", "sell"].includes(latest("decision", symbol).peek()?.action) },
+});
+
+/** Symbols that are served or still held, ordered and filtered; looked at anew every ten seconds, so that cards do not dance. */
+const list = computed(() => {
+  void tenSeconds.value;
+  const { sort, show } = chosen.value;
+  const order = SORTS[sort] ?? SORTS.configured;
+  return system.value.symbols.filter((SHOWS[show] ?? SHOWS.all).keeps).map((symbol, index) => ({ symbol, index, rank: order.by(symbol) }))
+    .sort((a, b) => a.rank - b.rank || a.index - b.index).map(({ symbol }) => symbol);
+});
+
+function Choices() {
+  const { sort, show } = chosen.value;
+  const set = (/** @type {object} */ change) => {
+    chosen.value = { ...chosen.peek(), ...change };
+  };
+  return html`<div class="section-tools">
+    <div class="chips" role="group" aria-label="Which symbols">${Object.entries(SHOWS).map(([name, { text }]) => html`<button key=${name} type="button" class="chip" aria-pressed=${show === name} onClick=${() => set({ show: name })}>${text}</button>`)}</div>
+    <select class="select select-small" aria-label="Order of the symbols" value=${sort} onChange=${(/** @type {any} */ event) => set({ sort: event.target.value })}>
+      ${Object.entries(SORTS).map(([name, { text }]) => html`<option key=${name} value=${name}>${text}</option>`)}</select></div>`;
+}
+
+export function Cards() {
+  const { ready, symbols } = system.value;
+  return html`<section class="area-cards" aria-labelledby="cards-title">
+    <div class="section-head"><h2 id="cards-title">Symbols <span class="count">${symbols.length || ""}</span></h2>${symbols.length > 1 && html`<${Choices} />`}</div>
+    ${ready && !list.value.length && html`<${Empty} title="No symbol fits">Choose All to see every symbol.<//>`}
+    <div class="cards" data-count=${symbols.length}>${ready ? list.value.map((symbol) => html`<${SymbolCard} key=${symbol} symbol=${symbol} />`) : [1, 2, 3, 4].map((one) => html`<div key=${one} class="card card-empty" aria-hidden="true"></div>`)}</div>
+  </section>`;
+}

@@ -1,0 +1,39 @@
+// What a screen reader is told: a quiet summary now and then, and at once only what cannot wait.
+
+import { effect, signal } from "@preact/signals";
+import { plural } from "./format.mjs";
+import { connection } from "./socket.mjs";
+import { halt, onFact, system } from "./store.mjs";
+
+const QUIET_MS = 20_000;
+export const polite = signal("");
+export const assertive = signal("");
+
+let counts = { fill: 0, decision: 0 };
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
+
+function tell() {
+  timer = undefined;
+  const parts = [counts.fill && plural(counts.fill, "fill"), counts.decision && `${plural(counts.decision, "buy or sell decision")}`];
+  polite.value = parts.filter(Boolean).join(" and ");
+  counts = { fill: 0, decision: 0 };
+}
+
+/** @param {string} topic @param {any} fact */
+function count(topic, fact) {
+  if (topic !== "fill" && !(topic === "decision" && fact.action !== "hold")) return;
+  counts[/** @type {"fill" | "decision"} */ (topic)] += 1;
+  timer ??= setTimeout(tell, QUIET_MS);
+}
+
+export function startAnnouncing() {
+  onFact(count);
+  effect(() => {
+    if (!system.value.ready) return;
+    const halted = halt.value;
+    if (halted) assertive.value = `Trading halted: ${halted.reason || halted.code}`;
+    else if (connection.value.state === "closed") assertive.value = "Disconnected from the server. What is shown may be old.";
+    else assertive.value = "";
+  });
+}

@@ -1,0 +1,313 @@
+"""A stand-in for the dashboard's server: the same page, the same routes, the same events, fed by a `World` in the same process.
+
+It lets the page be looked at and tested without Redis and without the other processes, at any speed:
+
+    python -m tests.browser.stand_in --port 9800 --symbols 4 --bar 5
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import secrets
+import threading
+import time
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, jsonify, render_template, request, send_from_directory
+from flask_socketio import SocketIO
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from shared.domain.fact import Fact
+from shared.domain.trading import Command, Halt, Pause, TradeSettings, TradingSwitch
+from tests.browser.world import World, symbols_of
+
+DASHBOARD = Path(__file__).parents[2] / "dashboard"
+ACTIVITY = {"decision", "outcome", "order", "fill", "trading", "halt", "pause", "trade_settings", "command", "command_result", "config"}
+PAGES = ("overview", "symbol", "portfolio", "system", "settings", "help")
+KEYS = {"overview": "o", "symbol": "s", "portfolio": "p", "system": "h", "settings": ",", "help": "?"}
+PUSH_SECONDS = 0.05
+
+
+def policy(nonce: str) -> str:
+    return (
+        f"default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; font-src 'self'; "
+        "manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
+
+
+class StandIn:
+    """`start` serves on a free port of loopback; `stop` drops every browser, as a crash would; `start` again is the restart."""
+
+    def __init__(self, *, symbols: int = 4, login: bool = False, **world: Any) -> None:
+        self.login = login
+        self.port = 0
+        self.latest: dict[str, dict[str, Any]] = defaultdict(dict)
+        self.history: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.activity: list[dict[str, Any]] = []
+        self.pending: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.seen: dict[str, Any] = {}
+        self.posts: list[tuple[str, dict[str, Any]]] = []
+        self.seq = 0
+        self.lock = threading.RLock()
+        self.world = World(self.publish, symbols_of(symbols), **world)
+        self.app, self.socketio = self._make()
+        self.server: BaseWSGIServer | None = None
+        self.stopping = threading.Event()
+
+    # ---- facts -----------------------------------------------------------------------------------------------------------------
+
+    def publish(self, topic: str, fact: Fact) -> None:
+        told = json.loads(fact.encode())
+        part = told.get({"bar": "timeframe", "indicators": "timeframe", "order": "order_id", "signal": "engine"}.get(topic, "process"), "")
+        with self.lock:
+            self.latest[topic][f"{told.get('symbol', '')}|{part}"] = told
+            if topic in ACTIVITY:
+                self.activity.append({"topic": topic, "fact": told})
+            if topic != "quote":
+                self.history[f"{topic}|{told.get('symbol', '')}"].append(told)
+            self.pending[topic].append(told)
+
+    def ask(self, topic: str, fact: Fact) -> None:
+        """A person's wish becomes a fact; execution sees it a moment later, as it would through Redis."""
+        self.publish(topic, fact)
+        threading.Timer(0.08, self.world.react, (topic, fact)).start()
+
+    def _push(self) -> None:
+        while not self.stopping.wait(PUSH_SECONDS):
+            with self.lock:
+                waiting, self.pending = self.pending, defaultdict(list)
+                for topic, facts in waiting.items():
+                    self.seq += 1
+                    self.socketio.emit(topic, {"seq": self.seq, "facts": facts})
+
+    def snapshot(self) -> dict[str, Any]:
+        with self.lock:
+            facts = {
+                topic: list(found.values())
+                for topic, found in self.latest.items()
+                if topic not in {"heartbeat", "config", "command_result"}
+            }
+            facts["halt"] = [fact for fact in facts.get("halt", []) if "lifted_by" not in fact]
+            facts["pause"] = [fact for fact in facts.get("pause", []) if "ended_by" not in fact]
+            return {
+                "seq": self.seq,
+                "server_time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+                "facts": facts,
+                "config": {fact["process"]: fact for fact in self.latest["config"].values()},
+                "processes": list(self.latest["heartbeat"].values()),
+                "symbols": self.world.symbols,
+                "timeframe": str(self.world.timeframe),
+                "mode": "live" if self.world.live else "paper",
+                "simulated": self.world.simulated,
+            }
+
+    # ---- HTTP ------------------------------------------------------------------------------------------------------------------
+
+    def _make(self) -> tuple[Flask, SocketIO]:
+        app = Flask(__name__, template_folder=str(DASHBOARD / "templates"), static_folder=str(DASHBOARD / "static"))
+        app.secret_key = secrets.token_hex()
+        socketio = SocketIO(app, async_mode="threading", transports=["websocket"], cors_allowed_origins=None)
+        socketio.on_event("connect", lambda _auth=None: socketio.emit("snapshot", self.snapshot(), to=request.sid))  # type: ignore[attr-defined]
+        socketio.on_event("resync", lambda: socketio.emit("snapshot", self.snapshot(), to=request.sid))  # type: ignore[attr-defined]
+        app.add_url_rule(
+            "/static/pages/<name>/<path:file>", "page_file", lambda name, file: send_from_directory(DASHBOARD / "pages" / name, file)
+        )
+        for rule in ("/", "/<path:_rest>"):
+            app.add_url_rule(rule, f"shell{rule}", self.shell)
+        app.add_url_rule("/api/v1/<path:path>", "read", self.read)
+        app.add_url_rule("/api/v1/<path:path>", "change", self.change, methods=["POST"])
+        app.after_request(self._no_store)
+        return app, socketio
+
+    @staticmethod
+    def _no_store(response: Response) -> Response:
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+    def shell(self, _rest: str = "") -> Response:
+        nonce = secrets.token_urlsafe(12)
+        page = request.path.split("/")[1] or "overview"
+        text = render_template(
+            "shell.html",
+            nonce=nonce,
+            csrf_token="token",
+            theme=request.cookies.get("theme", "auto"),
+            page=page if page in PAGES else "",
+            navigation=[
+                {
+                    "name": name,
+                    "title": name.title(),
+                    "href": "/" if name == "overview" else f"/{name}",
+                    "key": KEYS[name],
+                }
+                for name in PAGES
+            ],
+            user="operator" if self.login else None,
+            login_required=self.login,
+            import_map=(DASHBOARD / "static" / "vendor" / "importmap.json").read_text(),
+        )
+        return Response(text, headers={"Content-Security-Policy": policy(nonce), "Content-Type": "text/html; charset=utf-8"})
+
+    def read(self, path: str) -> Any:
+        limit = int(request.args.get("limit", 100))
+        with self.lock:
+            if path == "snapshot":
+                return jsonify(self.snapshot())
+            if path == "activity":
+                end = int(request.args.get("before") or len(self.activity))
+                page = self.activity[max(0, end - limit) : end][::-1]
+                return jsonify({"entries": page, "next": str(end - limit) if end > limit else None})
+            if path == "bars":
+                return jsonify({"bars": self.history[f"bar|{request.args['symbol']}"][-limit:]})
+            topic = path.removeprefix("facts/")
+            symbol = request.args.get("symbol", "")
+            found = (
+                self.history[f"{topic}|{symbol}"]
+                if symbol
+                else [fact for key, facts in self.history.items() if key.startswith(f"{topic}|") for fact in facts]
+            )
+            return jsonify({"facts": sorted(found, key=lambda fact: str(fact["made_at"]))[-limit:][::-1], "next": None})
+
+    def change(self, path: str) -> Any:
+        if request.headers.get("X-CSRF-Token") != "token" or not request.headers.get("Idempotency-Key"):
+            return jsonify({"message": "the CSRF token or the idempotency key is missing"}), 403
+        key, body = request.headers["Idempotency-Key"], request.get_json()
+        with self.lock:
+            if key in self.seen:
+                return jsonify(self.seen[key]), 202
+            self.posts.append((path, body))
+            answer = getattr(self, "_post_" + path.replace("-", "_"))(key, body)
+            if isinstance(answer, tuple):
+                return jsonify(answer[0]), answer[1]
+            self.seen[key] = answer
+            return jsonify(answer), 202
+
+    def _stamp(self) -> dict[str, Any]:
+        now = datetime.now(UTC)
+        return {"at": now, "made_at": now, "simulated": self.world.simulated}
+
+    def _newest(self, topic: str) -> dict[str, Any]:
+        return self.latest[topic].get("|", {})
+
+    def _post_trading(self, key: str, body: dict[str, Any]) -> Any:
+        revision = int(self._newest("trading").get("revision", 0))
+        if body["revision"] != revision:
+            return {"message": f"the switch is at revision {revision}, you saw {body['revision']}"}, 409
+        if self.world.halt and body["state"] == "on":
+            return {"message": "on needs more", "missing": {"halted": "Trading is halted: lift the halt first."}}, 412
+        if self.world.live and body["state"] == "on" and body.get("live_phrase") != f"LIVE {self.world.account_id[-4:]}":
+            return {"message": "on needs more", "missing": {"live_phrase": "The phrase is not right."}}, 412
+        self.ask(
+            "trading",
+            TradingSwitch(
+                id=key,
+                state=body["state"],
+                reduce_only=body["reduce_only"],
+                reason=body["reason"],
+                by="operator",
+                revision=revision + 1,
+                **self._stamp(),
+            ),
+        )
+        return {"id": key, "revision": revision + 1}
+
+    def _post_halt(self, key: str, body: dict[str, Any]) -> Any:
+        self.ask("halt", Halt(id=key, code="person", reason=body["reason"], by="operator", **self._stamp()))
+        return {"id": key}
+
+    def _post_resume(self, key: str, body: dict[str, Any]) -> Any:
+        if not self.world.halt:
+            return {"message": "trading is not halted"}, 409
+        lifted = self.world.halt.replace(lifted_by="operator", lifted_reason=body["reason"], revision=1, **self._stamp())
+        self.ask("halt", lifted)
+        return {"id": key}
+
+    def _post_pause(self, key: str, body: dict[str, Any]) -> Any:
+        ended = {} if body["paused"] else {"ended_by": "operator"}
+        self.ask("pause", Pause(id=key, symbol=body["symbol"], by="operator", reason=body.get("reason", ""), **ended, **self._stamp()))
+        return {"id": key}
+
+    def _post_trade_settings(self, key: str, body: dict[str, Any]) -> Any:
+        revision = int(self._newest("trade_settings").get("revision", 0))
+        if body["revision"] != revision:
+            return {"message": "somebody else changed the sizing first"}, 409
+        self.ask(
+            "trade_settings",
+            TradeSettings(
+                id=key,
+                mode=body["mode"],
+                percent=body["percent"],
+                fixed_amount=body["fixed_amount"],
+                by="operator",
+                revision=revision + 1,
+                **self._stamp(),
+            ),
+        )
+        return {"id": key}
+
+    def _post_commands(self, key: str, body: dict[str, Any]) -> Any:
+        expires = datetime.now(UTC) + timedelta(seconds=30)
+        self.ask(
+            "command",
+            Command(id=key, command=body["command"], arguments=body["arguments"], by="operator", expires_at=expires, **self._stamp()),
+        )
+        return {"id": key}
+
+    # ---- life ------------------------------------------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, port: int = 0) -> StandIn:
+        self.stopping.clear()
+        self.server = make_server("127.0.0.1", port or self.port, self.app, threaded=True)
+        self.port = self.server.server_port
+        for work in (self.server.serve_forever, self._push):
+            threading.Thread(target=work, daemon=True).start()
+        return self
+
+    def stop(self) -> None:
+        self.stopping.set()
+        if self.server:
+            self.server.shutdown()
+            self.server.server_close()
+        for socket in list(self.socketio.server.eio.sockets.values()):
+            socket.close(wait=False, abort=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=9800)
+    parser.add_argument("--symbols", type=int, default=4)
+    parser.add_argument("--bar", type=float, default=5.0, help="seconds between bars")
+    parser.add_argument("--rate", type=float, default=2.0, help="quotes a second and symbol")
+    parser.add_argument("--on", action="store_true", help="trading is on from the start")
+    parser.add_argument("--live", action="store_true")
+    given = parser.parse_args()
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    site = StandIn(symbols=given.symbols, live=given.live, simulated=not given.live)
+    site.world.wanted = "on" if given.on else "off"
+    site.world.warm_up()
+    site.start(given.port)
+    print(site.url, flush=True)
+    last = time.monotonic()
+    while True:
+        started = time.monotonic()
+        for symbol in site.world.symbols:
+            site.world.quote(symbol)
+        if started - last >= given.bar:
+            last = started
+            site.world.close_bar()
+            site.world.beat()
+        time.sleep(max(0.0, 1 / given.rate - (time.monotonic() - started)))
+
+
+if __name__ == "__main__":
+    main()
