@@ -1,4 +1,4 @@
-"""Run once before the containers start: a password for every process in a file that only its user can read, and Redis's list of users.
+"""Run once before the containers start: reads through `.env`, and makes a password for every process and Redis's list of users.
 
     /credentials/<process>              the process's REDIS_URL, readable by it alone
     /credentials/dashboard_secret_key   signs the dashboard's sessions
@@ -10,15 +10,18 @@ What stands is kept; the list of users is written anew, since the contract may h
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
 import re
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from services.cli.settings import inherited
 from shared.bus import acl
+from shared.runtime.setting_names import FOREIGN_PREFIXES, NAMES
 
 # As in the Dockerfile.
 OWNERS = {"market_data": 10001, "decision": 10002, "execution": 10003, "archive": 10004, "dashboard": 10005, "cli": 10006}
@@ -65,6 +68,20 @@ def write(path: Path, content: str, *, mode: int, owner: int | None) -> None:
     new.replace(path)
 
 
+def mistyped(names: Iterable[str]) -> str:
+    """A sentence for the first name that is nearly a setting's. Containers are handed only names they know: none would miss it."""
+    for name in sorted(set(names)):
+        plain = name.removesuffix("_FILE")
+        if plain in NAMES or name.startswith(FOREIGN_PREFIXES):
+            continue
+        if near := difflib.get_close_matches(plain, NAMES, n=1, cutoff=0.85):
+            return f"{name}: is not a setting; did you mean {near[0]}?"
+    return ""
+
+
 if __name__ == "__main__":
+    if fault := mistyped(inherited()):
+        sys.stderr.write(f"configuration: {fault}\n")
+        sys.exit(2)
     anew = prepare(Path("/credentials"), Path("/users"), owners=OWNERS)
     sys.stdout.write(f"credentials: {'made for ' + ', '.join(anew) if anew else 'all there'}\n")

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from services.cli import acl, credentials
+from services.cli import credentials
+from shared.bus import acl
+from shared.runtime.setting_names import NAMES
 
 
 @pytest.fixture
@@ -67,3 +69,13 @@ def test_every_process_has_a_user_number_of_its_own_that_its_image_runs_under() 
         stage = dockerfile.split(f" AS {image}\n")[1].split("\nFROM ")[0]
         assert f"USER {number}:{number}" in stage, f"{image} must run as {number}"
     assert len(set(credentials.OWNERS.values())) == len(credentials.OWNERS)
+
+
+def test_a_mistyped_name_in_the_env_file_is_named_before_anything_starts() -> None:
+    assert "did you mean TAAPI_API_KEY" in credentials.mistyped(["PATH", "TAAPI_APIKEY"])
+    assert "did you mean SYMBOLS" in credentials.mistyped(["SYMBOL"])
+
+
+def test_what_a_container_has_of_its_own_is_not_taken_for_a_setting() -> None:
+    own = "PATH HOME HOSTNAME LANG PYTHON_VERSION PYTHON_SHA256 GPG_KEY PYTHONPATH PYTHONUNBUFFERED PIP_CERT SSL_CERT_FILE"
+    assert credentials.mistyped([*own.split(), *NAMES, "ALPACA_API_SECRET_FILE", "OLLAMA_NUM_PARALLEL"]) == ""
