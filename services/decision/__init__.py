@@ -1,0 +1,1 @@
+"""Hands each closed bar to the engines, fuses their views to one decision, and says why."""
