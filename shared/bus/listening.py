@@ -16,7 +16,7 @@ from typing import Any
 from shared.bus import keys
 from shared.bus.port import Event, Listen, Ref, Refused
 from shared.bus.store import Raw, Store, Subscription
-from shared.domain.errors import BusError, BusUnavailable, FactInvalid
+from shared.domain.errors import BusDenied, BusError, BusUnavailable, FactInvalid
 from shared.domain.fact import Fact
 
 PAGE = 1_000  # entries read at once, over all histories
@@ -74,7 +74,7 @@ class Listening:
     # ---- the listener takes these ----------------------------------------------------------------------------------------------
     async def events(self) -> AsyncIterator[Event[Any]]:
         wait = FIRST_WAIT
-        while True:
+        while self._watches:
             subscription: Subscription | None = None
             try:
                 self._trouble = None
@@ -83,7 +83,11 @@ class Listening:
                 async for event in self._follow(subscription):
                     wait = FIRST_WAIT
                     yield event
-            except BusUnavailable:
+            except BusDenied:
+                raise  # waiting does not help
+            except BusError as error:
+                if self._refused and not isinstance(error, BusUnavailable):
+                    self._refused(self._watches[0].ref, error)
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, LONGEST_WAIT)
             finally:

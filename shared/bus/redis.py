@@ -92,8 +92,12 @@ class RedisStore:
         if self._closed:
             raise BusUnavailable("the bus was closed")
         if self._opening is None or self._opening.done():
-            self._opening = asyncio.get_running_loop().create_task(self._connect(Wire(self._timeout), *_LOAD))
-        self._wire = await asyncio.shield(self._opening)
+            self._opening = asyncio.get_running_loop().create_task(self._open())
+            self._opening.add_done_callback(_looked_at)
+        return await asyncio.shield(self._opening)
+
+    async def _open(self) -> Wire:
+        self._wire = await self._connect(Wire(self._timeout), *_LOAD)
         return self._wire
 
     async def _ask(self, *commands: bytes) -> list[Any]:
@@ -254,6 +258,12 @@ class _RedisGate:
 
 def _away(error: Exception) -> BusUnavailable:
     return BusUnavailable(f"Redis is not reachable: {error}")
+
+
+def _looked_at(task: asyncio.Task[Any]) -> None:
+    """Everybody who waited may have given up."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _given(answer: Any) -> Any:
