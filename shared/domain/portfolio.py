@@ -42,6 +42,7 @@ class Account(Fact):
     crypto_buying_power: Money | None = None
     day_start_equity: Money
     peak_equity: Money
+    deposits: Money = Decimal(0)  # net, since New York's last day change
     day_change: Money
     exposure_long: Money = Decimal(0)
     exposure_short: Money = Decimal(0)

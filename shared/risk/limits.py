@@ -55,6 +55,7 @@ CODES: MappingProxyType[str, OutcomeKind] = MappingProxyType(
         "reduce_only": "skipped",
         "paused": "skipped",
         "entry_working": "skipped",
+        "exit_working": "skipped",
         "withdrawn": "skipped",
         "halted": "refused",
         "live_unconfirmed": "refused",

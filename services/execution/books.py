@@ -1,0 +1,276 @@
+"""What this process knows of its account: orders, intents, fills, positions, money. Changed on the loop alone, never across a wait.
+
+The broker's word wins everywhere. An order only moves forward: a late or repeated report of an earlier state changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Generic, TypeVar
+
+from services.execution.broker import BrokerAccount, BrokerFill, BrokerOrder, BrokerPosition
+from shared.domain.orders import Intent
+from shared.risk.baselines import Baselines
+from shared.risk.losses import Tally
+from shared.trading.lifecycle import resolved
+
+K = TypeVar("K")
+V = TypeVar("V")
+ZERO = Decimal(0)
+KEPT = 4_000  # finished orders, intents and chains remembered; older ones are in the journal
+_PROGRESS = {"pending": 0, "held": 0, "working": 1, "partially_filled": 2}
+
+
+class Recent(OrderedDict[K, V], Generic[K, V]):
+    """The newest `KEPT` entries; `keep` tells which older ones stay all the same."""
+
+    def put(self, key: K, value: V) -> None:
+        self[key] = value
+        self.move_to_end(key)
+        if len(self) > KEPT:
+            self.popitem(last=False)
+
+
+@dataclass(slots=True)
+class Chain:
+    """The outcome chain of one origin: how many steps were told, and whether the last of them was the last."""
+
+    steps: int = 0
+    final: bool = False
+
+
+@dataclass(slots=True)
+class Held:
+    """A position. `read_at`: clock when the broker was asked for it; `changed_at`: when a fill changed it after that."""
+
+    position: BrokerPosition
+    read_at: float
+    changed_at: float = 0.0
+
+    @property
+    def certain(self) -> bool:
+        """Nothing was filled since the broker was asked: its quantity is net of fees taken in coins."""
+        return self.read_at >= self.changed_at
+
+
+@dataclass(slots=True)
+class Reserved:
+    """An entry that the broker's last account answer may not have counted yet."""
+
+    value: Decimal
+    at: float
+
+
+@dataclass
+class Books:
+    """`reconciled`: what the broker says has been taken in since the start, the last reconnection and the last restart of Redis."""
+
+    account_id: str
+    account: BrokerAccount | None = None
+    account_read_at: float = 0.0
+    baselines: Baselines | None = None
+    reconciled: bool = False
+    differences: int = 0
+    failures: int = 0
+    orders: dict[str, BrokerOrder] = field(default_factory=dict)  # open ones
+    finished: Recent[str, BrokerOrder] = field(default_factory=Recent)
+    intents: dict[str, Intent] = field(default_factory=dict)  # by client order id, those that are not over
+    settled: Recent[str, Intent] = field(default_factory=Recent)
+    chains: Recent[tuple[str, str], Chain] = field(default_factory=Recent)
+    fills: Recent[tuple[str, str], str] = field(default_factory=Recent)  # (order id, cumulative) to fill id
+    booked: Recent[str, Decimal] = field(default_factory=Recent)  # by order id, how much of it the position holds already
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    positions: dict[str, Held] = field(default_factory=dict)
+    reserved: dict[str, Reserved] = field(default_factory=dict)  # by client order id
+    sent: deque[float] = field(default_factory=deque)
+    ours: set[str] = field(default_factory=set)  # ids of open orders that belong to groups of ours
+
+    # ---- orders ----------------------------------------------------------------------------------------------------------------
+    def order(self, order_id: str) -> BrokerOrder | None:
+        return self.orders.get(order_id) or self.finished.get(order_id)
+
+    def take_order(self, seen: BrokerOrder) -> BrokerOrder | None:
+        """The order as it stands now, None where the report is no news."""
+        known = self.order(seen.order_id)
+        newest = seen if known is None else merged(known, seen)
+        if known is not None and newest == known:
+            return None
+        if newest.open:
+            self.orders[newest.order_id] = newest
+        else:
+            self.orders.pop(newest.order_id, None)
+            self.ours.discard(newest.order_id)
+            self.finished.put(newest.order_id, newest)
+        return newest
+
+    def open_orders(self, symbol: str | None = None) -> list[BrokerOrder]:
+        return [order for order in self.orders.values() if symbol is None or order.symbol == symbol]
+
+    def book(self, order: BrokerOrder) -> Decimal:
+        """Signed units filled since this was last asked of the order."""
+        before = self.booked.get(order.order_id, ZERO)
+        if order.filled <= before:
+            return ZERO
+        self.booked.put(order.order_id, order.filled)
+        new = order.filled - before
+        return new if order.terms.side == "buy" else -new
+
+    def is_ours(self, order: BrokerOrder) -> bool:
+        """Sent by this system: by its client order id, or as part of a group that was."""
+        return order.client_order_id.startswith("tm-") or order.order_id in self.ours or (order.parent_id or "") in self.ours
+
+    def take_fill(self, fill: BrokerFill) -> bool:
+        """False for an execution that is known already, whoever told it first."""
+        key = (fill.order_id, f"{fill.cumulative.normalize():f}")
+        if key in self.fills:
+            return False
+        self.fills.put(key, fill.fill_id)
+        return True
+
+    # ---- intents ---------------------------------------------------------------------------------------------------------------
+    def intent(self, client_order_id: str) -> Intent | None:
+        return self.intents.get(client_order_id) or self.settled.get(client_order_id)
+
+    def put_intent(self, intent: Intent) -> None:
+        if intent.state in {"filled", "canceled", "rejected", "abandoned"}:
+            self.intents.pop(intent.client_order_id, None)
+            self.settled.put(intent.client_order_id, intent)
+        else:
+            self.intents[intent.client_order_id] = intent
+
+    @contextmanager
+    def aside(self, intent: Intent | None) -> Iterator[None]:
+        """Without this intent, so that it does not stand in its own way when it is looked at again."""
+        found = self.intents.pop(intent.client_order_id, None) if intent else None
+        try:
+            yield
+        finally:
+            if found is not None:
+                self.intents[found.client_order_id] = found
+
+    def unresolved(self, symbol: str | None = None) -> list[Intent]:
+        return [one for one in self.intents.values() if not resolved(one.state) and (symbol is None or one.symbol == symbol)]
+
+    def closing(self, symbol: str) -> list[Intent]:
+        """Orders of ours that close the position now, as against those that wait for a level."""
+        return [one for one in self.intents.values() if one.symbol == symbol and not one.increases_exposure and one.leg != "protection"]
+
+    def working_entries(self, symbol: str | None = None) -> list[Intent]:
+        return [one for one in self.intents.values() if one.increases_exposure and (symbol is None or one.symbol == symbol)]
+
+    def chain(self, symbol: str, origin_id: str) -> Chain:
+        key = (symbol, origin_id)
+        if key not in self.chains:
+            self.chains.put(key, Chain())
+        return self.chains[key]
+
+    # ---- what is held and bound ------------------------------------------------------------------------------------------------
+    def held(self, symbol: str) -> Decimal:
+        """Signed."""
+        found = self.positions.get(symbol)
+        return found.position.quantity if found else ZERO
+
+    def is_certain(self, symbol: str) -> bool:
+        found = self.positions.get(symbol)
+        return found is not None and found.certain
+
+    def take_positions(self, found: Iterable[BrokerPosition], *, asked_at: float) -> list[BrokerPosition]:
+        """Positions as the broker listed them; those that a fill changed since it was asked are left for the next time. What changed."""
+        listed = {one.symbol: one for one in found}
+        changed = []
+        for symbol in {*listed, *self.positions}:
+            known = self.positions.get(symbol)
+            if known is not None and known.changed_at > asked_at:
+                continue
+            new = listed.get(symbol) or flat(symbol)
+            if known is None or known.position != new:
+                changed.append(new)
+            self.positions[symbol] = Held(new, asked_at, known.changed_at if known else 0.0)
+        return changed
+
+    def shift_position(self, symbol: str, quantity: Decimal, *, price: Decimal | None, at: float) -> BrokerPosition:
+        """A fill was told: the position is `quantity` from now on, until the broker is asked for the rest."""
+        known = self.positions.get(symbol)
+        before = known.position if known else flat(symbol)
+        average = before.average_price if before.quantity and (before.quantity > 0) == (quantity > 0) else price
+        last = price or before.last_price
+        position = replace(
+            before,
+            quantity=quantity,
+            available=abs(quantity),
+            average_price=average if quantity else None,
+            last_price=last,
+            value=quantity * last if last else before.value,
+            unrealized=quantity * (last - average) if last and average and quantity else ZERO,
+        )
+        self.positions[symbol] = Held(position, known.read_at if known else 0.0, at)
+        return position
+
+    def remaining_entry_value(self, intent: Intent) -> Decimal:
+        """What an entry may still add, at the price it was sized by."""
+        order = self.orders.get(intent.order_id or "")
+        left = order.remaining if order else intent.terms.quantity
+        return left * (intent.reference_price or ZERO)
+
+    def entering(self, symbol: str | None = None) -> Decimal:
+        """Value of everything that works towards more exposure, other people's orders included."""
+        ours = sum((self.remaining_entry_value(one) for one in self.working_entries(symbol)), ZERO)
+        foreign = (order for order in self.open_orders(symbol) if not self.is_ours(order) and self._adds(order))
+        return ours + sum(
+            (order.remaining * (order.terms.limit_price or order.terms.stop_price or self._mark(order.symbol)) for order in foreign), ZERO
+        )
+
+    def _adds(self, order: BrokerOrder) -> bool:
+        held = self.held(order.symbol)
+        return held == 0 or (held > 0) == (order.terms.side == "buy")
+
+    def _mark(self, symbol: str) -> Decimal:
+        found = self.positions.get(symbol)
+        return (found.position.last_price if found else None) or ZERO
+
+    # ---- money in flight -------------------------------------------------------------------------------------------------------
+    def reserve(self, client_order_id: str, value: Decimal, at: float) -> None:
+        self.reserved[client_order_id] = Reserved(value, at)
+
+    def release(self, client_order_id: str) -> None:
+        self.reserved.pop(client_order_id, None)
+
+    def take_account(self, account: BrokerAccount, *, asked_at: float) -> None:
+        """The broker counts everything that reached it before it was asked."""
+        self.account, self.account_read_at = account, asked_at
+        unresolved = {one.client_order_id for one in self.unresolved()}
+        self.reserved = {name: one for name, one in self.reserved.items() if one.at > asked_at or name in unresolved}
+
+    def not_counted(self) -> Decimal:
+        return sum((one.value for one in self.reserved.values()), ZERO)
+
+    def sent_since(self, moment: float) -> int:
+        while self.sent and self.sent[0] < moment:
+            self.sent.popleft()
+        return len(self.sent)
+
+
+def flat(symbol: str) -> BrokerPosition:
+    return BrokerPosition(symbol=symbol, quantity=ZERO, available=ZERO, average_price=None, last_price=None, value=ZERO, unrealized=ZERO)
+
+
+def merged(known: BrokerOrder, seen: BrokerOrder) -> BrokerOrder:
+    """Of two reports of one order what is certain: it never comes back from its end, and never un-fills."""
+    if not known.open and seen.open:
+        return known if seen.filled <= known.filled else replace(known, filled=seen.filled, average_price=seen.average_price)
+    if known.open == seen.open and _place(seen) < _place(known):
+        return known
+    if seen.filled < known.filled:
+        seen = replace(seen, filled=known.filled, average_price=known.average_price)
+    # Legs and parents are told in some answers and not in others, and an unchanged state is no news.
+    seen = replace(seen, parent_id=seen.parent_id or known.parent_id, legs=(), grouped=seen.grouped or known.grouped)
+    same = (seen.status, seen.filled, seen.terms) == (known.status, known.filled, known.terms)
+    return known if same else seen
+
+
+def _place(order: BrokerOrder) -> tuple[Decimal, int]:
+    return order.filled, _PROGRESS.get(order.status, 3)

@@ -1,0 +1,319 @@
+"""Where execution works: everything that the parts of the active process share, and what they ask of the market and the broker.
+
+One desk for each time a process is active. `lock(symbol)` keeps everything about one symbol in order; different symbols go on side by side
+up to the sending lanes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from services.execution.books import Books
+from services.execution.broker import Broker, BrokerClock, lane_of
+from services.execution.recorder import Recorder
+from services.execution.scribe import Scribe, ref_of
+from services.execution.sending import Sending
+from services.execution.settings import ExecutionSettings
+from services.execution.views import Views
+from shared.domain.errors import BrokerUnavailable, TradingError
+from shared.domain.fact import Fact, asset_class
+from shared.domain.market import Session
+from shared.domain.orders import OutcomeKind, Side
+from shared.domain.trading import TradeSettings
+from shared.risk.situation import Proposal, RiskLimits, Situation
+from shared.runtime.clock import Clock
+from shared.runtime.process import Process
+from shared.trading.instruments import Asset
+from shared.trading.protection import NO_LEVELS, Levels, position_levels
+from shared.trading.targets import is_dust
+
+ASSET_LIFE = timedelta(minutes=30)
+CLOCK_LIFE = timedelta(minutes=5)
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Bid and ask as last told, by whom and when; `fact_id` where it was a fact."""
+
+    bid: Decimal | None
+    ask: Decimal | None
+    at: datetime
+    fact_id: str = ""
+
+
+@dataclass
+class Desk:
+    """dirty   set when positions or money changed and are to be asked for
+    guarded  symbols whose protection is to be looked at
+    full     Redis is nearly full: entries stop
+    """
+
+    process: Process[ExecutionSettings]
+    broker: Broker
+    views: Views
+    books: Books
+    scribe: Scribe
+    recorder: Recorder
+    sending: Sending
+    limits: RiskLimits
+    served: Sequence[str]
+    full: bool = False
+    keys_refused: str = ""
+    dirty: asyncio.Event = field(default_factory=asyncio.Event)
+    guard_wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    guarded: set[str] = field(default_factory=set)
+    switch_changed: asyncio.Event = field(default_factory=asyncio.Event)
+    reconcile_wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    market_clock: BrokerClock | None = None
+    market_clock_at: float = 0.0
+    _assets: dict[str, tuple[Asset | None, float]] = field(default_factory=dict)
+    _asked: dict[str, Price] = field(default_factory=dict)
+    _locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    _lanes: defaultdict[int, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+    @property
+    def clock(self) -> Clock:
+        return self.process.clock
+
+    @property
+    def settings(self) -> ExecutionSettings:
+        return self.process.settings
+
+    def lock(self, symbol: str) -> asyncio.Lock:
+        return self._locks[symbol]
+
+    def lane(self, symbol: str) -> asyncio.Lock:
+        return self._lanes[lane_of(symbol, self.broker.abilities.lanes)]
+
+    def tell(self, *facts: Fact) -> None:
+        """Puts facts in line to be recorded."""
+        self.recorder.put(*(self.scribe.publication(ref_of(fact), fact) for fact in facts))
+
+    async def record(self, *facts: Fact) -> None:
+        """Returns once they are recorded. Raises BusUnavailable."""
+        await self.recorder.record(*(self.scribe.publication(ref_of(fact), fact) for fact in facts))
+
+    def report(self, error: TradingError, **fields: Any) -> None:
+        self.process.report(error, **fields)
+
+    def count(self, kind: OutcomeKind, code: str) -> None:
+        self.process.counters[f"outcomes.{kind}"] += 1
+        self.process.counters[f"codes.{code}"] += 1
+
+    def guard(self, symbol: str) -> None:
+        """Asks for a look at the symbol's protection."""
+        self.guarded.add(symbol)
+        self.guard_wanted.set()
+
+    # ---- what the broker says of instruments and hours -------------------------------------------------------------------------
+    async def asset(self, symbol: str) -> Asset | None:
+        known = self._assets.get(symbol)
+        now = self.clock.monotonic()
+        if known is None or now - known[1] > ASSET_LIFE.total_seconds():
+            try:
+                known = (await self.broker.asset(symbol), now)
+            except BrokerUnavailable:
+                if known is None:
+                    raise
+            self._assets[symbol] = known
+        return known[0]
+
+    def known_asset(self, symbol: str) -> Asset | None:
+        found = self._assets.get(symbol)
+        return found[0] if found else None
+
+    async def read_clock(self) -> None:
+        asked_at = self.clock.monotonic()
+        self.market_clock, self.market_clock_at = await self.broker.clock(), asked_at
+
+    def session(self, symbol: str) -> tuple[Session | None, datetime | None]:
+        """(session, when a closed one opens) by the broker's clock; None where it has not been read or has run out."""
+        if asset_class(symbol) == "crypto":
+            return "always", None
+        told = self.market_clock
+        passed = timedelta(seconds=self.clock.monotonic() - self.market_clock_at)
+        if told is None or passed > CLOCK_LIFE:
+            return None, None
+        now = told.at + passed
+        change = told.next_close if told.is_open else told.next_open
+        if change is not None and now >= change:
+            return None, None
+        if told.is_open:
+            return "regular", None
+        drawn = self.views.market.stocks.session if self.views.market else "closed"
+        return (drawn if drawn in {"pre", "after"} else "closed"), told.next_open
+
+    # ---- prices ----------------------------------------------------------------------------------------------------------------
+    def price(self, symbol: str) -> Price | None:
+        """The newest of what was published and what the broker was asked."""
+        quote = self.views.quotes.get(symbol)
+        told = Price(quote.bid, quote.ask, quote.at, quote.id) if quote else None
+        asked = self._asked.get(symbol)
+        if told is None or (asked is not None and asked.at > told.at):
+            return asked
+        return told
+
+    def is_fresh(self, price: Price | None) -> bool:
+        return price is not None and None not in {price.bid, price.ask} and self.clock.now() - price.at <= self.limits.max_quote_age
+
+    async def ask_price(self, symbol: str) -> Price | None:
+        """Of the broker; None where it has none or does not answer."""
+        try:
+            told = await self.broker.quote(symbol)
+        except TradingError as error:
+            self.report(error, symbol=symbol)
+            return None
+        if told is not None:
+            self._asked[symbol] = Price(told.bid, told.ask, told.at)
+        return self._asked.get(symbol)
+
+    def middle(self, symbol: str) -> Decimal | None:
+        price = self.price(symbol)
+        if price is not None and price.bid is not None and price.ask is not None:
+            return (price.bid + price.ask) / 2
+        held = self.books.positions.get(symbol)
+        return held.position.last_price if held else None
+
+    # ---- before the gate -------------------------------------------------------------------------------------------------------
+    async def prepare(self, symbol: str, *, entering: bool) -> None:
+        """Asks for what is missing or too old: instrument, hours, price, money. Raises BrokerUnavailable."""
+        await self.asset(symbol)
+        if self.session(symbol)[0] is None:
+            await self.read_clock()
+        if entering and not self.is_fresh(self.price(symbol)):
+            await self.ask_price(symbol)
+        if self.books.account is None:
+            await self.read_account()
+
+    async def read_account(self) -> None:
+        asked_at = self.clock.monotonic()
+        self.books.take_account(await self.broker.account(), asked_at=asked_at)
+
+    async def read_positions(self) -> None:
+        asked_at = self.clock.monotonic()
+        changed = self.books.take_positions(await self.broker.positions(), asked_at=asked_at)
+        self.tell(*(self.position_fact(one.symbol) for one in changed))
+
+    # ---- what it adds up to ----------------------------------------------------------------------------------------------------
+    def held(self, symbol: str) -> Decimal:
+        """Signed; what is too small to be sold counts as nothing."""
+        quantity, asset = self.books.held(symbol), self.known_asset(symbol)
+        return ZERO if asset and is_dust(quantity, self.middle(symbol), asset.minimum_notional) else quantity
+
+    def available(self, symbol: str) -> Decimal:
+        """Units that may be closed once our own orders have been withdrawn, unsigned."""
+        held = self.books.positions.get(symbol)
+        if held is None:
+            return ZERO
+        quantity = held.position.quantity
+        side: Side = "sell" if quantity > 0 else "buy"
+        ours = (order for order in self.books.open_orders(symbol) if order.terms.side == side and self.books.is_ours(order))
+        return min(abs(quantity), held.position.available + sum((order.remaining for order in ours), ZERO))
+
+    def closing(self, symbol: str) -> bool:
+        return bool(self.books.closing(symbol))
+
+    def paid(self, symbol: str, side: Side | None) -> Decimal | None:
+        """The side of the quote that an order of this side meets."""
+        price = self.price(symbol)
+        return None if price is None else price.ask if side == "buy" else price.bid
+
+    def deciding_facts(self) -> tuple[str, ...]:
+        """Ids of what a person had set when something was decided."""
+        return tuple(fact.id for fact in (self.views.trading, self.views.settings) if fact is not None)
+
+    def value(self, symbol: str) -> Decimal:
+        """Of the position, unsigned, at the newest price."""
+        held = self.books.positions.get(symbol)
+        if held is None or not held.position.quantity:
+            return ZERO
+        middle = self.middle(symbol)
+        return abs(held.position.quantity * middle) if middle else abs(held.position.value)
+
+    def exposure(self, symbol: str | None = None) -> Decimal:
+        """What is held and what works towards more."""
+        symbols = [symbol] if symbol else list(self.books.positions)
+        return sum((self.value(one) for one in symbols), ZERO) + self.books.entering(symbol)
+
+    def levels(self, symbol: str) -> Levels:
+        held, asset = self.books.positions.get(symbol), self.known_asset(symbol)
+        if held is None or asset is None or not self.held(symbol):
+            return NO_LEVELS
+        position, settings = held.position, self.settings
+        return position_levels(
+            position.quantity,
+            position.average_price,
+            asset,
+            stop_percent=settings.stop_loss_percent,
+            target_percent=settings.take_profit_percent,
+        )
+
+    def position_fact(self, symbol: str, *inputs: str) -> Fact:
+        tally = self.books.tallies.get(symbol)
+        held = self.books.positions[symbol].position
+        return self.scribe.position(held, self.levels(symbol), realized=tally.realized if tally else None, inputs=inputs)
+
+    def trade_settings(self) -> TradeSettings:
+        """As the dashboard left them; before anything was published, the first-start values."""
+        return self.views.settings or first_settings(self.settings, self.clock.now())
+
+    def situation(self, proposal: Proposal, symbol: str) -> Situation:
+        books, price, now = self.books, self.price(symbol), self.clock.now()
+        session, opens_at = self.session(symbol)
+        account = books.account
+        buying = None
+        if account is not None:
+            buying = (account.crypto_buying_power if asset_class(symbol) == "crypto" else account.buying_power) - books.not_counted()
+        tally = books.tallies.get(symbol)
+        return Situation(
+            now=now,
+            mode=self.scribe.mode,
+            account=books.account_id,
+            switches=self.views.switches(symbol),
+            asset=self.known_asset(symbol),
+            served=symbol in self.settings.symbols,
+            session=session,
+            opens_at=opens_at,
+            bid=price.bid if price else None,
+            ask=price.ask if price else None,
+            quoted_at=price.at if price else None,
+            held=books.held(symbol),
+            available=self.available(symbol),
+            equity=account.equity if account else None,
+            buying_power=buying,
+            exposure=self.exposure(),
+            symbol_exposure=self.exposure(symbol),
+            entry_working=bool(books.working_entries(symbol)),
+            unresolved=bool(books.unresolved(symbol)),
+            opposite_foreign=self._foreign_against(symbol, proposal.side),
+            orders_last_minute=books.sent_since(self.clock.monotonic() - 60),
+            lost_at=tally.lost_at if tally else None,
+            baselines=books.baselines,
+            failures=books.failures,
+            blocked=self.keys_refused or (account.blocked if account else ""),
+            store_full=self.full,
+        )
+
+    def _foreign_against(self, symbol: str, side: Side) -> bool:
+        return any(order.terms.side != side and not self.books.is_ours(order) for order in self.books.open_orders(symbol))
+
+
+def first_settings(settings: ExecutionSettings, at: datetime) -> TradeSettings:
+    """What sizing begins with; afterwards the dashboard owns it."""
+    return TradeSettings(
+        id="trade_settings|first",
+        at=at,
+        made_at=at,
+        revision=1,
+        mode="fixed" if settings.trade_use_fixed else "percent",
+        percent=settings.trade_percentage,
+        fixed_amount=settings.trade_fixed_amount,
+        by="execution",
+    )

@@ -1,0 +1,220 @@
+"""What the broker tells, taken in: orders move on, fills are recorded once, positions shift, intents and outcomes follow.
+
+Everything here happens at once, without a wait in between, so that nobody sees half of it. Whether a report came by the stream, with the
+answer to an order or by asking makes no difference, nor does its order of arrival or how often it comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from dataclasses import replace
+from decimal import Decimal
+
+from services.execution.books import Recent
+from services.execution.broker import BrokerFill, BrokerOrder, Update
+from services.execution.desk import Desk
+from services.execution.origin import Origin
+from shared.domain.errors import BrokerUnavailable, OrderNotFound, TradingError
+from shared.domain.orders import Check, Intent, OutcomeKind
+from shared.risk.losses import Tally, after
+from shared.trading.lifecycle import AT_BROKER, OVER, Event, advance
+
+# An order that should end is asked for when the stream does not say so.
+ASK_SECONDS = 0.4
+
+
+class Following:
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._ends: defaultdict[str, list[asyncio.Event]] = defaultdict(list)
+        self._withdrawn: Recent[str, None] = Recent()  # orders that we cancelled ourselves
+
+    async def run(self) -> None:
+        """The broker's stream, for ever. Every (re)connection asks for a reconciliation, since the stream never replays."""
+        async for update in self._desk.broker.updates():
+            if update.connected:
+                self._desk.reconcile_wanted.set()
+            self.take(update)
+
+    def take(self, update: Update) -> None:
+        if update.order is not None:
+            self.observe(update.order, position=update.position)
+        if update.fill is not None:
+            self.take_fill(update.fill)
+
+    # ---- orders ----------------------------------------------------------------------------------------------------------------
+    def observe(self, order: BrokerOrder, *, position: Decimal | None = None, listed: bool = False) -> bool:
+        """Takes in an order with its legs. True where it was news.
+
+        position  the signed position after it, where the broker said so
+        listed    positions are asked for after this, so what it filled is not added to them
+        """
+        books = self._desk.books
+        news = False
+        for one in order.flat():
+            if books.is_ours(order) or books.is_ours(one):
+                books.ours.add(one.order_id)
+            news |= self._observe(one, position=position, listed=listed)
+        return news
+
+    def _observe(self, seen: BrokerOrder, *, position: Decimal | None, listed: bool) -> bool:
+        desk, books = self._desk, self._desk.books
+        newest = books.take_order(seen)
+        intent = books.intent(seen.client_order_id)
+        if newest is not None:
+            ours = books.is_ours(newest)
+            desk.tell(desk.scribe.order(newest, ours=ours, intent=intent))
+            self._book(newest, position=position, listed=listed)
+            if not newest.open:
+                for end in self._ends.pop(newest.order_id, ()):
+                    end.set()
+                desk.guard(newest.symbol)
+        if intent is not None:
+            self.show(intent, newest or books.order(seen.order_id) or seen)
+        return newest is not None
+
+    def _book(self, order: BrokerOrder, *, position: Decimal | None, listed: bool) -> None:
+        desk, books = self._desk, self._desk.books
+        new = books.book(order)
+        if not new:
+            return
+        desk.dirty.set()
+        if listed:
+            return
+        quantity = books.held(order.symbol) + new if position is None else position
+        books.shift_position(order.symbol, quantity, price=order.average_price, at=desk.clock.monotonic())
+        desk.tell(desk.position_fact(order.symbol, desk.scribe.order_fact_id(order)))
+        desk.guard(order.symbol)
+
+    # ---- fills -----------------------------------------------------------------------------------------------------------------
+    def take_fill(self, fill: BrokerFill) -> bool:
+        """True for an execution that was not known."""
+        desk, books = self._desk, self._desk.books
+        if not books.take_fill(fill):
+            return False
+        fact = desk.scribe.fill(fill, books.order(fill.order_id))
+        desk.tell(fact)
+        desk.process.counters["fills"] += 1
+        books.tallies[fill.symbol] = after(books.tallies.get(fill.symbol, Tally()), fact)
+        desk.dirty.set()
+        return True
+
+    # ---- intents and outcomes --------------------------------------------------------------------------------------------------
+    def step(self, intent: Intent, event: Event, *, detail: str = "", order_id: str | None = None) -> Intent:
+        """One transition of the table, put in line to be recorded. Nothing where it changes nothing."""
+        desk = self._desk
+        state = advance(intent.state, event)
+        if state == intent.state and order_id in {None, intent.order_id}:
+            return intent
+        assert state not in {"new", "skipped", "refused"}
+        moved = desk.scribe.next_intent(intent, state, detail=detail, order_id=order_id)  # type: ignore[arg-type]
+        desk.books.put_intent(moved)
+        desk.tell(moved)
+        return moved
+
+    def show(self, intent: Intent, order: BrokerOrder) -> None:
+        """What the broker shows of an intent's order."""
+        was = intent.state
+        moved = self.step(intent, order.status, detail=order.reason, order_id=order.order_id)
+        if moved is intent:
+            return
+        if was == "abandoned":
+            self._desk.books.differences += 1
+        if was not in AT_BROKER:
+            self._desk.books.failures = 0 if moved.state != "rejected" else self._desk.books.failures + 1
+            self.say(
+                origin_of(moved), "submitted", "submitted", f"the broker has the order ({order.broker_status})", intent=moved, order=order
+            )
+        if moved.state in OVER:
+            if not order.filled:
+                self._desk.books.release(moved.client_order_id)
+            kind, code, reason = ending(order, withdrawn=order.order_id in self._withdrawn)
+            self.say(origin_of(moved), kind, code, reason, intent=moved, order=order, final=True)
+
+    def say(
+        self,
+        origin: Origin,
+        kind: OutcomeKind,
+        code: str,
+        reason: str,
+        *,
+        checks: tuple[Check, ...] = (),
+        intent: Intent | None = None,
+        order: BrokerOrder | None = None,
+        final: bool = False,
+    ) -> None:
+        """The next step of the origin's outcome chain."""
+        desk = self._desk
+        chain = desk.books.chain(origin.symbol, origin.id)
+        chain.steps += 1
+        chain.final = chain.final or final
+        desk.count(kind, code)
+        desk.tell(desk.scribe.outcome(origin, chain.steps, kind, code, reason, checks=checks, intent=intent, order=order))
+
+    # ---- waiting for an end ----------------------------------------------------------------------------------------------------
+    async def ended(self, order_id: str, *, seconds: float) -> bool:
+        """Waits until the order is over, asking for it where the stream is silent. False when the time is up."""
+        books, clock = self._desk.books, self._desk.clock
+        until = clock.monotonic() + seconds
+        while (order := books.order(order_id)) is None or order.open:
+            if clock.monotonic() >= until:
+                return False
+            end = asyncio.Event()
+            self._ends[order_id].append(end)
+            try:
+                async with asyncio.timeout(ASK_SECONDS):
+                    await end.wait()
+            except TimeoutError:
+                await self._ask(order_id)
+        return True
+
+    async def withdraw(self, orders: list[BrokerOrder], *, seconds: float) -> None:
+        """Cancels orders and waits for their ends. Raises BrokerUnavailable when that does not come in time."""
+        for order in orders:
+            self._withdrawn.put(order.order_id, None)
+            try:
+                await self._desk.broker.cancel(order.order_id)
+            except OrderNotFound as error:
+                self._vanished(order, error)
+        for order in orders:
+            if not await self.ended(order.order_id, seconds=seconds):
+                raise BrokerUnavailable(f"an order that was cancelled is still open after {seconds:g} s", symbol=order.symbol)
+
+    def _vanished(self, order: BrokerOrder, error: TradingError) -> None:
+        """The broker no longer knows an order that it had: its word is taken."""
+        self._desk.report(error, symbol=order.symbol, order_id=order.order_id)
+        self._desk.books.differences += 1
+        self.observe(replace(order, status="canceled", broker_status="not found", legs=()))
+
+    async def _ask(self, order_id: str) -> None:
+        try:
+            self.observe(await self._desk.broker.order(order_id))
+        except OrderNotFound as error:
+            if (order := self._desk.books.order(order_id)) is not None:
+                self._vanished(order, error)
+        except TradingError as error:
+            self._desk.report(error)
+
+
+def origin_of(intent: Intent) -> Origin:
+    """As much of an intent's origin as its outcomes need."""
+    assert intent.symbol is not None
+    return Origin(kind=intent.origin, id=intent.origin_id, symbol=intent.symbol, at=intent.at, leg=intent.leg, inputs=(intent.origin_id,))
+
+
+def ending(order: BrokerOrder, *, withdrawn: bool) -> tuple[OutcomeKind, str, str]:
+    """(kind, code, words) of an order that is over."""
+    if order.filled and order.status == "filled":
+        return "executed", "filled", f"{order.terms.side} {order.filled:f} filled at {order.average_price}"
+    if order.filled:
+        return (
+            "executed",
+            "partially_filled",
+            f"{order.filled:f} of {order.terms.quantity:f} filled at {order.average_price}, the rest {order.status}",
+        )
+    if order.status == "rejected":
+        return "failed", "broker_rejected", order.reason or "the broker rejected the order"
+    if withdrawn:
+        return "skipped", "withdrawn", "the order was withdrawn before anything was filled"
+    return "failed", order.status, f"the order was {order.status} before anything was filled"

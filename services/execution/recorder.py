@@ -1,0 +1,133 @@
+"""Facts to Redis, in order, many in one round trip, tried again until they are there.
+
+What is to be recorded before something happens is awaited (`record`); everything else is put in line. A restart of Redis that may have lost
+its last second is answered by writing the last minutes once more, which changes nothing where nothing was lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from datetime import timedelta
+
+from shared.bus.port import Bus, Publication
+from shared.domain.errors import BusError, BusUnavailable, FactInvalid, FenceLost, TradingError
+from shared.runtime.clock import Clock
+
+BATCH = 200
+REMEMBERED = timedelta(minutes=3)
+REMEMBERED_MOST = 20_000
+RECORD_SECONDS = 1.0
+
+
+class Recorder:
+    """`restarted` is called when Redis answers again under another run id, before anything more is written to it."""
+
+    def __init__(self, bus: Bus, clock: Clock, *, report: Callable[[TradingError], None], restarted: Callable[[], None]) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._report = report
+        self._restarted = restarted
+        self._waiting: deque[tuple[Publication, asyncio.Future[None] | None]] = deque()
+        self._more = asyncio.Event()
+        self._written: deque[tuple[float, Publication]] = deque(maxlen=REMEMBERED_MOST)
+        self._run_id = ""
+
+    @property
+    def depth(self) -> int:
+        return len(self._waiting)
+
+    def put(self, *publications: Publication) -> None:
+        """In line; written as soon as Redis takes it."""
+        for publication in publications:
+            self._waiting.append((publication, None))
+        self._more.set()
+
+    async def record(self, *publications: Publication) -> None:
+        """Returns once they are in Redis. Raises BusUnavailable after a second; they are written later all the same."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.put(*publications[:-1])
+        self._waiting.append((publications[-1], done))
+        self._more.set()
+        try:
+            async with asyncio.timeout(RECORD_SECONDS):
+                await asyncio.shield(done)
+        except TimeoutError:
+            raise BusUnavailable(f"what is about to be sent could not be recorded within {RECORD_SECONDS:g} s") from None
+
+    async def settle(self, seconds: float) -> None:
+        """Waits until nothing is in line, at most so long."""
+        until = self._clock.monotonic() + seconds
+        while self._waiting and self._clock.monotonic() < until:
+            await self._clock.sleep(0.01)
+
+    async def run(self) -> None:
+        """Raises FenceLost when a newer active process has taken over."""
+        self._run_id = self._run_id or (await self._bus.health()).run_id
+        wait = 0.05
+        while True:
+            await self._more.wait()
+            batch = [self._waiting[place] for place in range(min(BATCH, len(self._waiting)))]
+            try:
+                await self._write(batch)
+            except FenceLost as error:
+                self._fail(error)
+                raise
+            except BusError as error:
+                self._report(error)
+                await self._clock.sleep(wait)
+                wait = min(wait * 2, 2.0)
+                await self.look_for_restart()
+            else:
+                wait = 0.05
+                if not self._waiting:
+                    self._more.clear()
+
+    async def _write(self, batch: list[tuple[Publication, asyncio.Future[None] | None]]) -> None:
+        try:
+            await self._bus.publish_all([publication for publication, _ in batch])
+        except FactInvalid:
+            await self._write_one_by_one(batch)
+        now = self._clock.monotonic()
+        for publication, done in batch:
+            self._waiting.popleft()
+            self._written.append((now, publication))
+            if done is not None and not done.done():
+                done.set_result(None)
+
+    async def _write_one_by_one(self, batch: list[tuple[Publication, asyncio.Future[None] | None]]) -> None:
+        """One fact that cannot be written must not hold up all that come after it."""
+        for publication, done in batch:
+            try:
+                await self._bus.publish_all([publication])
+            except FactInvalid as error:
+                self._report(error)
+                if done is not None and not done.done():
+                    done.set_exception(error)
+
+    def _fail(self, error: FenceLost) -> None:
+        for _, done in self._waiting:
+            if done is not None and not done.done():
+                done.set_exception(error)
+        self._waiting.clear()
+
+    async def look_for_restart(self) -> None:
+        """Compares Redis' run id with the last one seen; on another one writes the last minutes again. Silent while Redis is away."""
+        try:
+            run_id = (await self._bus.health()).run_id
+        except BusError:
+            return
+        if self._run_id and run_id != self._run_id:
+            self._run_id = run_id
+            self._restarted()
+            self._repeat()
+        self._run_id = run_id
+
+    def _repeat(self) -> None:
+        since = self._clock.monotonic() - REMEMBERED.total_seconds()
+        again = [publication for at, publication in self._written if at >= since]
+        self._written.clear()
+        self._waiting.extendleft((publication, None) for publication in reversed(again))
+        if self._waiting:
+            self._more.set()

@@ -1,0 +1,176 @@
+"""One order to the broker: recorded, handed over, its answer taken in. The only caller of `Sending`.
+
+    gate (anew, after every wait) → intent and submitted recorded behind the fence, in one round trip → last look and request on the lane's
+    thread → the answer, as a transition of the table
+
+What comes back tells the path how to go on: over with it, ask by client order id, or wait and begin again with the same intent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from services.execution.broker import BrokerOrder, Stopped
+from services.execution.desk import Desk
+from services.execution.following import Following
+from services.execution.origin import Origin
+from shared.domain.errors import BrokerDenied, BrokerUnavailable, BusUnavailable, OrderRefused, OrderUnknown
+from shared.domain.orders import Check, Intent, OrderTerms
+from shared.risk.limits import kind_of
+from shared.trading.increments import plain
+from shared.trading.states import Barrier, Effect
+
+# Why the last look may say no without this being the order's own fault: the same order may go out a moment later.
+PASSING = frozenset({"bus_unavailable", "reconciling"})
+RETRY_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing is left to be done for this origin. `order` where the broker has one."""
+
+    order: BrokerOrder | None = None
+    failed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The answer was lost: only the broker knows."""
+
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Certainly not sent; the whole path may be taken again after so long."""
+
+    seconds: float
+    why: str
+
+
+Step = Done | Ask | Wait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Want:
+    """An order that passed the gate.
+
+    pending  an intent recorded earlier for the same order, certainly not with the broker; its terms stand
+    """
+
+    origin: Origin
+    effect: Effect
+    leg: str
+    terms: OrderTerms
+    checks: tuple[Check, ...] = ()
+    pending: Intent | None = None
+    inputs: tuple[str, ...] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """What the gate said instead."""
+
+    barrier: Barrier
+    checks: tuple[Check, ...]
+
+
+Plan = Callable[[], Want | Stop]
+
+
+class Submitting:
+    def __init__(self, desk: Desk, following: Following) -> None:
+        self._desk = desk
+        self._following = following
+
+    async def submit(self, origin: Origin, plan: Plan, pending: Intent | None = None) -> Step:
+        """`plan` decides; it is asked inside the lane, so that no wait lies between the gate and the intent."""
+        async with self._desk.lane(origin.symbol):
+            want = plan()
+            if isinstance(want, Stop):
+                return self.stop(origin, want.barrier, want.checks, pending)
+            first, handed = self._announce(want)
+            try:
+                await self._desk.record(first, handed)
+            except BusUnavailable as error:
+                return self._not_sent(handed, str(error), RETRY_SECONDS)
+            return await self._send(want, handed)
+
+    def _announce(self, want: Want) -> tuple[Intent, Intent]:
+        """The intent as it was and in state `submitted`, in the books at once: the next gate counts it before it is recorded."""
+        desk, books = self._desk, self._desk.books
+        increases = want.effect == "entry"
+        price = desk.price(want.origin.symbol)
+        reference = (price.ask if want.terms.side == "buy" else price.bid) if price else None
+        intent = want.pending or desk.scribe.intent(
+            want.origin, want.leg, want.terms, increases=increases, reference=reference, inputs=want.inputs
+        )
+        handed = desk.scribe.next_intent(intent, "submitted", terms=want.terms)
+        books.put_intent(handed)
+        now = desk.clock.monotonic()
+        books.sent.append(now)
+        if increases and reference is not None:
+            books.reserve(handed.client_order_id, want.terms.quantity * reference, now)
+        return intent, handed
+
+    async def _send(self, want: Want, intent: Intent) -> Step:
+        desk, following = self._desk, self._following
+        symbol, name = want.origin.symbol, intent.client_order_id
+        try:
+            order = await desk.sending.send(symbol, want.effect, want.terms, name)
+        except Stopped as stop:
+            if stop.code in PASSING:
+                return self._not_sent(intent, str(stop), RETRY_SECONDS)
+            back = following.step(intent, "not_sent", detail=stop.code)
+            if stop.code == "lease_lost":  # whoever is active now decides
+                return Done(failed=stop.code)
+            return self.stop(want.origin, Barrier(stop.code, str(stop)), want.checks, back)
+        except BrokerUnavailable as error:
+            desk.report(error)
+            return self._not_sent(intent, str(error), error.retry_after_seconds or RETRY_SECONDS)
+        except OrderUnknown as error:
+            desk.report(error)
+            unknown = following.step(intent, "doubt", detail=str(error))
+            following.say(want.origin, "submitted", "unknown", f"{error}; the broker is being asked", intent=unknown, checks=want.checks)
+            return Ask(unknown)
+        except (OrderRefused, BrokerDenied) as error:
+            return self._refused(want, intent, error)
+        desk.process.counters["orders.accepted"] += 1
+        following.observe(order)
+        return Done(desk.books.order(order.order_id) or order)
+
+    def _refused(self, want: Want, intent: Intent, error: OrderRefused | BrokerDenied) -> Step:
+        desk = self._desk
+        desk.report(error)
+        rejected = self._following.step(intent, "refused", detail=str(error))
+        desk.books.release(intent.client_order_id)
+        desk.books.failures += 1
+        code = f"broker_{error.reason}" if isinstance(error, OrderRefused) else error.code
+        if isinstance(error, BrokerDenied):
+            desk.keys_refused = str(error)
+            desk.switch_changed.set()
+        desk.dirty.set()
+        self._following.say(want.origin, "failed", code, str(error), intent=rejected, checks=want.checks, final=True)
+        return Done(failed=code)
+
+    def _not_sent(self, intent: Intent, why: str, seconds: float) -> Wait:
+        self._following.step(intent, "not_sent", detail=why)
+        self._desk.books.release(intent.client_order_id)
+        return Wait(seconds, why)
+
+    def stop(self, origin: Origin, barrier: Barrier, checks: tuple[Check, ...], pending: Intent | None) -> Done:
+        """The gate or the last look said no: nothing was sent and nothing will be."""
+        if pending is not None:
+            pending = self._following.step(pending, "given_up", detail=barrier.code)
+            self._desk.books.release(pending.client_order_id)
+        self._following.say(origin, kind_of(barrier.code), barrier.code, barrier.reason, checks=checks, intent=pending, final=True)
+        return Done(failed=barrier.code)
+
+
+def described(terms: OrderTerms) -> str:
+    """`buy 0.5 at the market`, for people."""
+    at = f"at {plain(terms.limit_price)}" if terms.limit_price else "at the market"
+    if terms.stop_price:
+        at = f"once {plain(terms.stop_price)} is reached"
+    return f"{terms.side} {plain(terms.quantity)} {at}"
