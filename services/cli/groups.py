@@ -44,7 +44,7 @@ GROUPS = {
         Group("faults", ("tests/faults",)),
         Group("browser", ("tests/browser",), marks="not soak"),
         Group("compose", ("tests/e2e/test_compose*.py",), marks="not soak"),
-        Group("soak", ("tests",), marks="soak"),
+        Group("soak", ("tests/soak",), marks="soak"),
     )
 }
 DEFAULT = tuple(name for name in GROUPS if name != "soak")
