@@ -1,0 +1,52 @@
+"""What stands between a person and trading: what must be true for any account, and what real money asks besides."""
+
+from __future__ import annotations
+
+from dashboard import auth
+from dashboard.answers import Refusal
+from dashboard.desk import Desk
+from shared.bus.port import Bus, Ref
+from shared.bus.topics import ACCOUNT, HALT, TRADING_EFFECTIVE
+
+
+async def missing_for_on(bus: Bus, desk: Desk) -> dict[str, str]:
+    """What must be true before trading may be asked for: code to sentence. Execution knows the rest and says it in its own `missing`."""
+    halt, effective, account = await bus.latest_of([Ref(HALT), Ref(TRADING_EFFECTIVE), Ref(ACCOUNT)])
+    missing: dict[str, str] = {}
+    if halt is not None:
+        missing["halted"] = f"halted ({halt.reason or halt.code}); end the halt first"
+    if not desk.board.heartbeats("execution", desk.clock.now()):
+        missing["execution"] = "the execution process is not running"
+    elif effective is None:
+        missing["execution"] = "the execution process has not reported what it does yet"
+    else:
+        missing |= effective.missing
+        if effective.state == "starting":
+            missing.setdefault("starting", "the execution process is starting: it reconciles with the broker first")
+    if account is not None and account.blocked:
+        missing["blocked"] = f"the broker refuses trading: {account.blocked}"
+    return missing
+
+
+def live_guards(desk: Desk, phrase: str, password: str, code: str, revision: int) -> str:
+    """The account that was confirmed. Raises Refusal 403, 412, 428; TooManyAttempts."""
+    account = desk.board.account
+    who = auth.identity()
+    if account is None or who is None:
+        raise Refusal(412, "preflight", "the account is not known yet", missing={"account": "the broker has not reported the account yet"})
+    if not desk.doorman.login_required:
+        text = "real money is switched on only behind a password: set DASHBOARD_PASSWORD and restart the dashboard"
+        raise Refusal(412, "preflight", text, missing={"password": text})
+    expected = f"LIVE {account.account[-4:]}"
+    if phrase != expected:
+        raise Refusal(403, "phrase", "the typed phrase does not match; it is LIVE and the last four characters of the account")
+    if not auth.freshly_confirmed():
+        if not password:
+            raise Refusal(403, "password", "real money asks for the password (and the one-time code, where one is set up) once more")
+        if not desk.doorman.proves(password, code, auth.address()):
+            raise Refusal(403, "password", "wrong password or code")
+        auth.confirm()
+    left = desk.countdown.left(f"{who.kind} {who.name} {who.login}", revision)
+    if left > 0:
+        raise Refusal(428, "countdown", f"real money in {left:.0f} s: ask again, unchanged, when they are over", seconds=round(left, 1))
+    return account.account

@@ -1,0 +1,3 @@
+from dashboard.pages import Page
+
+page = Page(title="Overview", path="/", key="o", order=10)

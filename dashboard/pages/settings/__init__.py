@@ -1,0 +1,3 @@
+from dashboard.pages import Page
+
+page = Page(title="Settings", path="/settings", key=",", order=90)
