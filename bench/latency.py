@@ -1,0 +1,254 @@
+"""From an indicator fact to the broker: through a real Redis and real processes, beside the floor of three trivial hops.
+
+    python bench/latency.py [--symbols 2,20,200] [--rounds 40] [--engines llm:1]
+
+We write bars and indicators as market_data does and take the time just before each is written; the sandbox's time of the order's arrival is
+the end. The model answers at once, so what is left is ours. Facts are spread evenly over each round (spread), then all written together
+(burst); saturation is how many symbols a second get from fact to outcome when all are written together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.hops import three_hops_ms
+from shared.bus.port import Bus, Publication, Ref
+from shared.bus.redis import open_bus
+from shared.bus.topics import BAR, INDICATORS, INTENT, MARKET, OUTCOME, QUOTE
+from shared.domain.fact import fact_id
+from shared.domain.market import Bar, Indicators, Market, Quote, Venue
+from tests.redis_server import free_port
+from tests.system import System
+
+LIGHT = ("decision", "execution")
+LIMITS = {
+    "TIMEFRAME": "1m",
+    "OLLAMA_CONCURRENCY": "16",
+    "OLLAMA_MODEL": "instant:latest",
+    "TRADE_USE_FIXED": "true",
+    "TRADE_FIXED_AMOUNT": "20",
+    "MAX_ORDERS_PER_MINUTE": "100000",
+    "COOLDOWN_SECONDS": "0",
+    "MAX_EXPOSURE_PERCENT": "100",
+    "LOG_LEVEL": "warning",
+}
+
+
+class Market200:
+    """Writes what market_data would write. `rsi` alternates, so that every round buys or sells every symbol."""
+
+    def __init__(self, bus: Bus, system: System) -> None:
+        self.bus, self.system = bus, system
+        self.written: dict[str, float] = {}  # decision id → seconds since 1970 just before the fact was written
+
+    async def open(self) -> None:
+        now = datetime.now(UTC)
+        await self.bus.publish(
+            Ref(MARKET),
+            Market(
+                id=f"market|{now.timestamp()}",
+                at=now,
+                made_at=now,
+                simulated=True,
+                stocks=Venue(session="regular", next_close=now + timedelta(hours=6)),
+            ),
+        )
+        for symbol, price in self.prices().items():
+            closes = [now - timedelta(minutes=60 - number) for number in range(60)]
+            await self.bus.publish_all([Publication(Ref(BAR, symbol), self._bar(symbol, close, price)) for close in closes])
+            await self.quote(symbol, price)
+
+    def prices(self) -> dict[str, float]:
+        found = {}
+        for first in range(0, len(self.system.symbols), 100):
+            names = ",".join(self.system.symbols[first : first + 100])
+            quotes = self.system.sandbox(f"/v2/stocks/quotes/latest?symbols={names}")["quotes"]
+            found.update({symbol: float(given["ap"]) for symbol, given in quotes.items()})
+        return found
+
+    async def quote(self, symbol: str, price: float) -> None:
+        now = datetime.now(UTC)
+        exact = Decimal(str(round(price, 2)))
+        quote = Quote(
+            id=f"quote|{symbol}|{now.timestamp()}",
+            symbol=symbol,
+            at=now,
+            made_at=now,
+            bid=exact,
+            ask=exact,
+            last=exact,
+            feed="sandbox",
+            simulated=True,
+        )
+        await self.bus.publish(Ref(QUOTE, symbol), quote)
+
+    async def write(self, symbol: str, price: float, rsi: float) -> None:
+        now = datetime.now(UTC)
+        bar = self._bar(symbol, now, price)
+        fact = Indicators(
+            id=fact_id("indicators", symbol, "1m", now), symbol=symbol, at=now, made_at=now, inputs=(bar.id,), timeframe="1m", price=price,
+            values={"rsi": rsi, "macd": 0.1, "macd_signal": 0.0, "macd_histogram": 0.1, "ema_20": price, "ema_50": price, "atr": price / 100}, simulated=True,
+        )  # fmt: skip
+        await self.bus.publish(Ref(BAR, symbol), bar)
+        self.written[fact_id("decision", symbol, "1m", now)] = time.time()
+        await self.bus.publish(Ref(INDICATORS, symbol), fact)
+
+    def _bar(self, symbol: str, close: datetime, price: float) -> Bar:
+        return Bar(
+            id=fact_id("bar", symbol, "1m", close), symbol=symbol, at=close, made_at=close, timeframe="1m", open=price, high=price, low=price,
+            close=price, volume=1.0, origin="sandbox", simulated=True,
+        )  # fmt: skip
+
+    async def settled(self, seconds: float = 30.0) -> None:
+        """Until every decision written has its last outcome."""
+        deadline = time.monotonic() + seconds
+        waiting = set(self.written)
+        while waiting and time.monotonic() < deadline:
+            latest = await self.bus.latest_of([Ref(OUTCOME, symbol) for symbol in self.system.symbols])
+            waiting -= {outcome.origin_id for outcome in latest if outcome and outcome.outcome != "submitted"}
+            newest = {name.split("|")[1]: name for name in self.written}
+            waiting &= set(newest.values())
+            await asyncio.sleep(0.005)
+
+
+async def measure(system: System, rounds: int, spread_seconds: float) -> tuple[list[float], int]:
+    """Milliseconds from fact to broker, one for each order; and how many facts led to none."""
+    bus = open_bus(system.redis.url(), client_name="bench")
+    market = Market200(bus, system)
+    try:
+        for number in range(rounds):
+            prices = market.prices()
+            for symbol, price in prices.items():
+                await market.quote(symbol, price)
+            begun, rsi = time.monotonic(), 20.0 if number % 2 == 0 else 80.0
+            for place, (symbol, price) in enumerate(prices.items()):
+                await asyncio.sleep(max(0.0, begun + spread_seconds * place / len(prices) - time.monotonic()))
+                await market.write(symbol, price, rsi)
+            await market.settled()
+        return await _latencies(bus, system, market)
+    finally:
+        await bus.close()
+
+
+async def _latencies(bus: Bus, system: System, market: Market200) -> tuple[list[float], int]:
+    arrived = {order["client_order_id"]: _seconds(order["created_at"]) for order in system.sandbox("/sandbox/books")["orders"]}
+    found, origins = [], set()
+    for symbol in system.symbols:
+        for entry in await bus.history(Ref(INTENT, symbol), limit=100_000):
+            intent = entry.fact
+            if intent.origin_id in market.written and intent.client_order_id in arrived and intent.origin_id not in origins:
+                origins.add(intent.origin_id)
+                found.append((arrived[intent.client_order_id] - market.written[intent.origin_id]) * 1_000)
+    return found, len(market.written) - len(found)
+
+
+def _seconds(stamp: str) -> float:
+    head, _, fraction = stamp.rstrip("Z").partition(".")
+    return datetime.fromisoformat(head).replace(tzinfo=UTC).timestamp() + float("0." + (fraction or "0"))
+
+
+async def saturate(system: System, rounds: int) -> float:
+    """Symbols a second, from the first fact written to the last outcome, the median of the rounds."""
+    bus = open_bus(system.redis.url(), client_name="bench")
+    market, rates = Market200(bus, system), []
+    try:
+        for number in range(rounds):
+            prices = market.prices()
+            for symbol, price in prices.items():
+                await market.quote(symbol, price)
+            rsi, begun = 20.0 if number % 2 == 0 else 80.0, time.monotonic()
+            await asyncio.gather(*(market.write(symbol, price, rsi) for symbol, price in prices.items()))
+            await market.settled()
+            rates.append(len(prices) / (time.monotonic() - begun))
+        return statistics.median(rates)
+    finally:
+        await bus.close()
+
+
+def quantile(values: list[float], share: float) -> float:
+    return sorted(values)[min(int(len(values) * share), len(values) - 1)] if values else float("nan")
+
+
+def resident_mib(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 / 2**20
+
+
+def run(count: int, arguments: argparse.Namespace) -> dict[str, Any]:
+    symbols = ",".join(f"T{number:03d}" for number in range(count))
+    port = free_port()
+    model = subprocess.Popen([sys.executable, "-m", "bench.instant_model", str(port)], cwd=Path(__file__).resolve().parent.parent)
+    environment = {**LIMITS, "ENGINES": arguments.engines, "OLLAMA_HOST": f"http://127.0.0.1:{port}"}
+    try:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            System(Path(folder), symbols=symbols, timeframe="1m", environment=environment) as system,
+        ):
+            system.start_sandbox(SANDBOX_LATENCY_MS="0")
+
+            async def open_market() -> None:
+                bus = open_bus(system.redis.url(), client_name="bench")
+                await Market200(bus, system).open()
+                await bus.close()
+
+            asyncio.run(open_market())
+            for number in range(arguments.decisions):
+                system.start("decision", replica=f"-{number}" if number else "")
+            system.start("execution")
+            system.switch_on(seconds=60)
+            asyncio.run(measure(system, 2, 0.5))  # warm: connections, caches, the first position of every symbol
+            spread, lost = asyncio.run(measure(system, arguments.rounds, max(1.0, count / 100)))
+            burst, _ = asyncio.run(measure(system, max(arguments.rounds // 4, 2), 0.0))
+            rate = asyncio.run(saturate(system, 6))
+            memory = {name: round(resident_mib(process.pid), 1) for name, process in system.processes.items()}
+            floor = three_hops_ms(system.redis.url())
+            if not spread:
+                raise SystemExit(f"no order reached the broker:\n{system.tails()}")
+    finally:
+        model.terminate()
+        model.wait(10)
+    return {
+        "symbols": count, "orders": len(spread), "without_order": lost, "median_ms": statistics.median(spread), "p99_ms": quantile(spread, 0.99),
+        "burst_median_ms": statistics.median(burst) if burst else None, "burst_p99_ms": quantile(burst, 0.99),
+        "floor_median_ms": floor, "times_the_floor": statistics.median(spread) / floor, "symbols_per_second": rate, "resident_mib": memory,
+    }  # fmt: skip
+
+
+def table(rows: Iterable[dict[str, Any]]) -> None:
+    print("symbols  orders  none   spread p50 / p99 ms     burst p50 / p99 ms   floor ms   × floor   symbols/s   MiB")
+    for row in rows:
+        memory = " ".join(f"{name} {mib:.0f}" for name, mib in row["resident_mib"].items())
+        print(
+            f"{row['symbols']:7} {row['orders']:7} {row['without_order']:5} {row['median_ms']:11.2f} / {row['p99_ms']:<8.2f} "
+            f"{row['burst_median_ms'] or 0:12.2f} / {row['burst_p99_ms']:<8.2f} {row['floor_median_ms']:8.3f} {row['times_the_floor']:9.1f} "
+            f"{row['symbols_per_second']:11.0f}   {memory}"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--symbols", default="2,20,200", help="how many symbols, one run each")
+    parser.add_argument("--rounds", type=int, default=40, help="facts a symbol in the spread run")
+    parser.add_argument("--engines", default="llm:1", help="ENGINES of the decision process")
+    parser.add_argument("--decisions", type=int, default=1, help="decision replicas")
+    arguments = parser.parse_args()
+    rows = [run(int(count), arguments) for count in arguments.symbols.split(",")]
+    table(rows)
+    print(json.dumps({"benchmark": "latency", "engines": arguments.engines, "runs": rows}))
+
+
+if __name__ == "__main__":
+    main()

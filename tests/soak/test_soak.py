@@ -1,0 +1,63 @@
+"""20 symbols and 50,000 bars through the whole running system at one bar a second: no leak, bounded Redis, books in agreement.
+
+Takes about three quarters of an hour: `./tradermagic test soak`.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.books import faults_against_the_broker, faults_of_the_chain
+from tests.system import System
+
+SYMBOLS = "BTC/USD,ETH/USD,AAPL,MSFT,GOOG,IBM,AMZN,NVDA,TSLA,META,NFLX,ORCL,INTC,AMD,CSCO,QCOM,TXN,ADBE,CRM,AVGO"
+BARS = 50_000
+GROWTH = 1.10
+PROCESSES = ("market_data", "decision", "execution", "archive", "sandbox")
+
+
+def resident_mib(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 / 2**20
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(2 * 3600)
+def test_fifty_thousand_bars_leave_memory_flat_and_the_books_in_agreement(tmp_path):
+    limits = {"MAX_ORDERS_PER_MINUTE": "6000", "COOLDOWN_SECONDS": "0", "JOURNAL_KEEP_HOURS": "0.1"}
+    with System(tmp_path / "system", symbols=SYMBOLS, timeframe="1s", environment=limits) as system:
+        system.start_sandbox()
+        system.start("market_data", "decision", "execution", "archive")
+        system.wait_for(lambda: system.latest("indicators", "AAPL"), seconds=60, what="indicators")
+        system.switch_on()
+        samples: dict[str, list[float]] = {name: [] for name in (*PROCESSES, "redis")}
+        while decided(system) < BARS:
+            time.sleep(15)
+            for name, process in system.processes.items():
+                assert process.poll() is None, f"{name} ended:\n{system.log(name)[-3_000:]}"
+                samples[name].append(resident_mib(process.pid))
+            samples["redis"].append(int(system.redis.call("INFO", "memory")["used_memory"]) / 2**20)
+        report(samples)
+        for name, seen in samples.items():
+            third = len(seen) // 3
+            assert statistics.mean(seen[-third:]) < statistics.mean(seen[third : 2 * third]) * GROWTH + 4, (
+                f"{name} grows: {seen[:: max(third // 4, 1)]}"
+            )
+        system.switch_off()
+        system.command("liquidate", "end-of-soak")
+        system.wait_for(lambda: not faults_against_the_broker(system), seconds=60, what="books that agree")
+        assert faults_of_the_chain(system) == []
+
+
+def decided(system: System) -> int:
+    """Decisions ever made, those that the archive has trimmed included."""
+    entries = (system.redis.call("XINFO", "STREAM", f"history:decision:{{{symbol}}}") for symbol in system.symbols)
+    return sum(int(entry["entries-added"]) for entry in entries)
+
+
+def report(samples: dict[str, list[float]]) -> None:
+    for name, seen in samples.items():
+        print(f"{name:<12} MiB: first {seen[0]:6.1f}  middle {seen[len(seen) // 2]:6.1f}  last {seen[-1]:6.1f}  most {max(seen):6.1f}")
