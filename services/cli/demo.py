@@ -10,14 +10,12 @@ import secrets
 import shutil
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from services.cli import ports, store
-from services.cli.programs import CORE, STATE, children_environment, program
+from services.cli.programs import CORE, STATE, answers, children_environment, program
 from services.cli.settings import inherited
 from services.cli.supervisor import Console, Program, Supervisor
 from shared.domain.errors import ConfigurationInvalid
@@ -93,7 +91,7 @@ def programs(chosen: Plan) -> list[Program]:
     environment = children_environment(chosen.environment, without=hidden(), terminal=sys.stdout.isatty())
     names = ["sandbox", *(["tiny_model"] if chosen.tiny_model else []), *CORE]
     return [store.program(chosen.folder / "redis", port=chosen.redis_port, password=chosen.password)] + [
-        program(name, environment=environment) for name in names
+        program(name, environment=environment, sandbox=chosen.overrides["SANDBOX_URL"]) for name in names
     ]
 
 
@@ -136,14 +134,6 @@ async def _when_ready(chosen: Plan, console: Console) -> None:
         await asyncio.sleep(0.2)
     console.say(f"ready after {time.monotonic() - started:.1f} s")
     console.say(f"dashboard: {chosen.page}   (Ctrl-C stops everything)")
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 (our own address)
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.request import urlopen
 
 from services.cli.settings import inherited
 from services.cli.supervisor import Program
@@ -19,8 +20,22 @@ MODULES = {name: f"services.{name}" for name in ("sandbox", "market_data", "deci
 }
 
 
-def program(name: str, *, environment: Mapping[str, str]) -> Program:
-    return Program(name, (sys.executable, "-m", MODULES[name]), environment)
+# Who would only complain until the sandbox answers.
+OF_SANDBOX = frozenset({"market_data", "execution"})
+
+
+def program(name: str, *, environment: Mapping[str, str], sandbox: str = "") -> Program:
+    """`sandbox` is its address where it is started beside this one."""
+    after = (lambda: answers(f"{sandbox}/healthz")) if sandbox and name in OF_SANDBOX else None
+    return Program(name, (sys.executable, "-m", MODULES[name]), environment, after=after)
+
+
+def answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=2) as answer:  # noqa: S310 (our own address)
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def children_environment(changes: Mapping[str, str], *, without: Sequence[str] = (), terminal: bool = False) -> dict[str, str]:

@@ -42,7 +42,8 @@ def run_up(names: Sequence[str]) -> int:
     if "redis_url" not in settings.model_fields_set:
         console.say("REDIS_URL is not set; redis:6379 is its name within Compose. On this machine: REDIS_URL=redis://127.0.0.1:6379/0")
     environment = children_environment(changes, terminal=sys.stdout.isatty())
-    return asyncio.run(Supervisor([program(name, environment=environment) for name in wanted], console, cwd=ROOT).run())
+    started = [program(name, environment=environment, sandbox=changes.get("SANDBOX_URL", "")) for name in wanted]
+    return asyncio.run(Supervisor(started, console, cwd=ROOT).run())
 
 
 def run_tests(names: Sequence[str], *, scenarios: int | None, seed: int | None, more: str) -> int:

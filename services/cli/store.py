@@ -19,6 +19,7 @@ save ""
 maxmemory 512mb
 maxmemory-policy noeviction
 loglevel warning
+logfile "{folder}/server.log"
 databases 1
 enable-debug-command no
 """

@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,16 +23,25 @@ FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 30.0
 STEADY_SECONDS = 60.0  # a process that ran this long starts over with the first wait
 COLOURS = (36, 33, 35, 32, 34, 96, 93, 95)
 MAX_LINE_BYTES = 64 * 1024
+PATIENCE_SECONDS = 20.0
+# One press may arrive twice: a terminal, `timeout` and `make` signal the group and its members.
+ONE_PRESS_SECONDS = 0.7
 
 
 @dataclass(frozen=True)
 class Program:
-    """One process to keep running. `environment` is the whole of it, None: ours. `last`: stopped after all others, as the store is."""
+    """One process to keep running.
+
+    environment  the whole of it; None: ours
+    last         stopped after all others, as the store they write to is
+    after        asked (it may block for a moment) until it is true or the patience is over; then the process is started for the first time
+    """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] | None = None
     last: bool = False
+    after: Callable[[], bool] | None = None
 
 
 class Console:
@@ -69,7 +78,7 @@ class Supervisor:
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._guard: asyncio.subprocess.Process | None = None
-        self._pressed = 0
+        self._asked_at: float | None = None
         self.stopping = asyncio.Event()
         self.status = 0
 
@@ -96,16 +105,18 @@ class Supervisor:
         return self.status
 
     def _asked(self) -> None:
-        self._pressed += 1
-        if self._pressed == 1:
+        now = asyncio.get_running_loop().time()
+        if self._asked_at is None:
+            self._asked_at = now
             self._console.say("stopping (press again to stop at once)")
-        elif self._pressed == 2:
+        elif now - self._asked_at > ONE_PRESS_SECONDS:
             self._signal(self._running, signal.SIGKILL)
         self.stopping.set()
 
     async def _keep(self, program: Program) -> None:
         wait = FIRST_WAIT_SECONDS
         loop = asyncio.get_running_loop()
+        await self._wait_for(program)
         while not self.stopping.is_set():
             started = loop.time()
             code = await self._live(program)
@@ -121,6 +132,14 @@ class Supervisor:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), wait)
             wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+
+    async def _wait_for(self, program: Program) -> None:
+        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while program.after and not self.stopping.is_set() and asyncio.get_running_loop().time() < deadline:
+            if await asyncio.to_thread(program.after):
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), 0.1)
 
     async def _live(self, program: Program) -> int:
         child, output = await self._spawn(program)

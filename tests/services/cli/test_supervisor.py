@@ -9,6 +9,7 @@ import signal
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,8 @@ from services.cli.supervisor import Console, Program, Supervisor
 ROOT = Path(__file__).parents[3]
 
 
-def program(name: str, code: str, *, last: bool = False) -> Program:
-    return Program(name, (sys.executable, "-u", "-S", "-c", textwrap.dedent(code)), last=last)
+def program(name: str, code: str, **given: Any) -> Program:
+    return Program(name, (sys.executable, "-u", "-S", "-c", textwrap.dedent(code)), **given)
 
 
 class Watched:
@@ -93,6 +94,29 @@ async def test_a_process_that_will_not_stop_is_killed_after_the_grace(tmp_path: 
     await watched.seen("| deaf")
     assert await watched.stop() == 0
     assert any("deaf did not stop within 0.3 s; killed" in line for line in watched.lines)
+
+
+async def test_a_process_that_needs_another_is_started_once_that_one_answers(tmp_path: Path) -> None:
+    answers = [False, False, True]
+    watched = Watched(program("later", "print('here'); import time; time.sleep(60)", after=lambda: answers.pop(0)), cwd=tmp_path)
+    await watched.seen("here")
+    assert answers == []
+    await watched.stop()
+
+
+async def test_a_press_that_arrives_twice_is_one_press(tmp_path: Path) -> None:
+    polite = """
+        import signal, sys, time
+        signal.signal(15, lambda *_: (time.sleep(0.3), print('in order'), sys.exit()))
+        print('up')
+        time.sleep(60)
+    """
+    watched = Watched(program("polite", polite), cwd=tmp_path)
+    await watched.seen("| up")
+    for _ in range(2):
+        os.kill(os.getpid(), signal.SIGINT)
+    assert await asyncio.wait_for(watched.task, 20) == 0
+    assert "in order" in watched.out.getvalue()
 
 
 async def test_what_a_crashed_process_had_forked_does_not_outlive_it(tmp_path: Path) -> None:
