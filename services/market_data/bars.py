@@ -7,18 +7,17 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from services.market_data.admission import admit_newest, admitted, admitted_values
-from services.market_data.crosscheck import crosscheck
 from services.market_data.desk import Desk
-from services.market_data.facts import bar_fact, indicators_fact, indicators_id, quote_fact
+from services.market_data.facts import bar_fact, indicators_id, quote_fact
 from services.market_data.feeds import Feed, Told
+from services.market_data.making import made
 from services.market_data.past import Past
 from services.market_data.source import Reading, Want
 from services.market_data.watch import LONG_AGO, Watch
 from shared.bus.port import Claim, Publication, Ref
 from shared.bus.topics import BAR, INDICATORS, QUOTE
-from shared.domain.errors import BusError, DataError, DataMalformed, DataUnfinished
+from shared.domain.errors import BusError, DataError, DataMalformed, DataUnfinished, TradingError
 from shared.domain.fact import iso
-from shared.indicators import indicators_of
 
 CLAIM_TTL = timedelta(seconds=15)
 # A replica leaves another's symbols to it for so long after a close, then looks itself.
@@ -114,7 +113,7 @@ class BarDesk:
             if mine:
                 told = await desk.feeds.latest(feed, [Want(watch.symbol, watch.published) for watch in mine])
                 await self._publish(mine, told, close_at)
-        except BusError as error:
+        except TradingError as error:
             desk.process.report(error)
             for watch in watches:
                 watch.not_before = desk.now() + timedelta(seconds=1)
@@ -159,15 +158,20 @@ class BarDesk:
     async def _publish(self, watches: Sequence[Watch], told: Sequence[Told], close_at: datetime) -> None:
         done: list[tuple[Watch, datetime]] = []
         publications: list[Publication] = []
+        missed: dict[str, list[DataError]] = {}
         for watch, one in zip(watches, told, strict=True):
             try:
                 if isinstance(one.answer, DataError):
                     raise one.answer
                 newest = await self._made(watch, one, one.answer, publications)
             except DataError as error:
-                self._missed(watch, error, close_at, one.feed)
+                if late := self._missed(watch, error, close_at, one.feed):
+                    missed.setdefault(str(late), []).append(late)
             else:
                 done.append((watch, newest))
+        for errors in missed.values():  # what befell all symbols of a call alike is told once
+            desk_fields = {"symbol": errors[0].symbol} if len(errors) == 1 else {"symbol": None, "symbols": len(errors)}
+            self._desk.process.report(errors[0], **desk_fields)
         await self._bus.publish_all(publications)
         for watch, newest in done:
             watch.published = newest
@@ -190,18 +194,12 @@ class BarDesk:
         publications += [
             Publication(Ref(BAR, symbol), bar_fact(symbol, desk.timeframe, candle, feed.name, stamp)) for candle in new
         ]
-        bars = watch.series.bars(newest.close_at)
         values, doubtful = admitted_values(reading.values, symbol=symbol)
-        checked = crosscheck(values, indicators_of(bars), origin=feed.name, price=newest.close, bars=len(bars))
-        publications.append(Publication(Ref(INDICATORS, symbol), indicators_fact(symbol, desk.timeframe, newest, checked, stamp)))
+        publications.append(Publication(Ref(INDICATORS, symbol), made(watch, newest.close_at, values, desk, feed)))
         if reading.tick and reading.tick.at <= stamp.made_at:
             publications.append(Publication(Ref(QUOTE, symbol), quote_fact(reading.tick, stamp)))
         for trouble in (*refused, *doubtful, *reading.troubles):
             desk.process.report(trouble, source=feed.name)
-        if checked.disagreements:
-            desk.process.counters["indicators.disagreements"] += len(checked.disagreements)
-            differences = checked.disagreements
-            desk.process.log.warning("indicators_disagree", symbol=symbol, source=feed.name, at=iso(newest.close_at), **differences)
         return newest.close_at
 
     async def _mend(self, watch: Watch) -> None:
@@ -212,11 +210,11 @@ class BarDesk:
         except DataError as error:
             self._desk.process.report(error, symbol=watch.symbol)
 
-    def _missed(self, watch: Watch, error: DataError, close_at: datetime, feed: Feed) -> None:
+    def _missed(self, watch: Watch, error: DataError, close_at: datetime, feed: Feed) -> DataError | None:
+        """What is to be reported."""
         desk = self._desk
         session = desk.session(watch.symbol, close_at, feed)
         late = watch.missed(error, close_at, desk.now(), timeframe=desk.timeframe, session=session)
-        if late:
-            desk.process.report(late, symbol=watch.symbol, source=feed.name)
-        elif isinstance(error, DataUnfinished):
+        if isinstance(error, DataUnfinished) and late is None:
             desk.process.counters["bars.waited_for"] += 1
+        return late

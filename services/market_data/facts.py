@@ -51,17 +51,19 @@ def candle_of(bar: Bar) -> Candle:
     return Candle(bar.at, bar.open, bar.high, bar.low, bar.close, bar.volume)
 
 
-def indicators_fact(symbol: str, timeframe: Timeframe, candle: Candle, checked: Checked, stamp: Stamp) -> Indicators:
+def indicators_fact(
+    symbol: str, timeframe: Timeframe, close_at: datetime, *, price: float, checked: Checked, stamp: Stamp
+) -> Indicators:
     return Indicators(
-        id=indicators_id(symbol, timeframe, candle.close_at),
+        id=indicators_id(symbol, timeframe, close_at),
         symbol=symbol,
-        at=candle.close_at,
+        at=close_at,
         made_at=stamp.made_at,
-        inputs=(bar_id(symbol, timeframe, candle.close_at),),
+        inputs=(bar_id(symbol, timeframe, close_at),),
         config=stamp.config,
         simulated=stamp.simulated,
         timeframe=timeframe,
-        price=candle.close,
+        price=price,
         values=checked.values,
         origins=checked.origins,
         disagreements=checked.disagreements,

@@ -17,6 +17,7 @@ from shared.domain.market import Freshness, Market
 
 BEAT = timedelta(seconds=30)
 LOOK_SECONDS = 1.0
+LOADING = Freshness(poll_seconds=0.0, within_bar=False, reason="its history is being loaded")
 ALMANAC_PERIOD, ALMANAC_RETRY = timedelta(hours=24), timedelta(minutes=1)
 
 
@@ -57,10 +58,11 @@ class MarketDesk:
         desk = self._desk
         stocks = desk.hours.session(now)
         found = {}
-        for symbol in desk.watches:
+        for symbol, watch in desk.watches.items():
             preferred = next((feed.name for feed in desk.feeds.all if feed.source.serves(symbol)), "")
             session = "always" if asset_class(symbol) == "crypto" else stocks
-            found[symbol] = freshness_of(symbol, desk.feeds.of(symbol), preferred, desk.timeframe, session)
+            feed = desk.feeds.of(symbol)
+            found[symbol] = freshness_of(symbol, feed, preferred, desk.timeframe, session) if watch.ready or feed is None else LOADING
         return found
 
 

@@ -9,17 +9,18 @@ from services.market_data.admission import admitted
 from services.market_data.desk import Desk
 from services.market_data.facts import bar_fact, candle_of
 from services.market_data.feeds import Feed
+from services.market_data.making import made
 from services.market_data.series import KEEP
 from services.market_data.source import Candle
 from services.market_data.watch import Watch
 from shared.bus.port import Publication, Ref
 from shared.bus.topics import BAR, INDICATORS
-from shared.domain.errors import BusError, DataError
+from shared.domain.errors import BusError, TradingError
 
 WARM = 300  # bars that charts and engines count on
 AT_A_TIME = 4
 CHUNK = 100
-FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 
 
 class Past:
@@ -37,7 +38,7 @@ class Past:
                 async with self._turns:
                     await self.restore(watch)
                     await self.fill(watch)
-            except (BusError, DataError) as error:
+            except TradingError as error:
                 self._desk.process.report(error, symbol=watch.symbol)
                 feed = self._desk.feeds.of(watch.symbol)
                 restored = not isinstance(error, BusError)
@@ -50,6 +51,20 @@ class Past:
                 self._desk.awake.set()
                 return
 
+    async def catch_up(self) -> None:
+        """While a market is closed no look comes: the indicators of its last bar are made from the history. Raises BusError."""
+        desk, now = self._desk, self._desk.now()
+        for watch in desk.watches.values():
+            feed, newest = desk.feeds.of(watch.symbol), watch.published
+            idle = watch.ready and not watch.busy and newest is not None and (watch.done is None or watch.done < newest)
+            if feed is None or newest is None or not idle or not desk.hours.known(now):
+                continue
+            if desk.session(watch.symbol, desk.timeframe.floor(now), feed) != "closed":
+                continue
+            fact = made(watch, newest, {}, desk, feed)
+            await desk.process.bus.publish(Ref(INDICATORS, watch.symbol), fact)
+            watch.finished(newest)
+
     async def restore(self, watch: Watch) -> None:
         """What the bus has: bars into the series, and how far the indicators have come. Raises BusError."""
         desk, symbol = self._desk, watch.symbol
@@ -60,7 +75,7 @@ class Past:
         watch.series.add(map(candle_of, bars))
         if bars:
             watch.published = max(bars[-1].at, watch.published or bars[-1].at)
-        newest = await desk.process.bus.latest(Ref(INDICATORS, symbol))
+        (newest,) = await desk.process.bus.latest_of([Ref(INDICATORS, symbol)])
         if newest and newest.timeframe == desk.timeframe and watch.published and newest.at <= watch.published:
             watch.finished(newest.at)
 

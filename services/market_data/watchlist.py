@@ -31,6 +31,7 @@ class Watchlist:
         positions = [fact for fact in await desk.process.bus.latest_of(refs) if fact is not None and fact.quantity != 0]
         desk.held = frozenset(fact.symbol for fact in positions if fact.symbol)
         self.deal()
+        await self._past.catch_up()
 
     def deal(self) -> None:
         """Adds what is new, drops what is neither wanted nor held, plans the budgets."""

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from services.market_data.source import Answer, Candle, Reading, Tick, Want
 from services.market_data.sources._taapi_answers import Asked, Point, Told, candle, number, timestamp, values
-from shared.domain.errors import DataError, DataMalformed, DataUnfinished
+from shared.domain.errors import DataError, DataMalformed, DataStale, DataUnfinished
 from shared.domain.market import Timeframe
 
 
@@ -37,6 +37,8 @@ def reading(want: Want, told: Told, asked: Asked, moment: Moment) -> Answer:
         error.symbol = want.symbol
         return error
     closed = [one for one in candles if one.close_at <= moment.answered_at]
+    if candles and candles[-1].close_at > moment.timeframe.next_close(moment.answered_at):
+        return DataStale(f"{moment.origin}: expected candles up to now, was {_of(candles)}, in the future", symbol=want.symbol)
     if not closed:
         return DataUnfinished(f"{moment.origin}: expected a closed candle, was {_of(candles)}", symbol=want.symbol)
     newest, expected = closed[-1], moment.timeframe.floor(moment.sent_at)

@@ -64,7 +64,7 @@ class FirstGeneration:
 
     async def candles(self, ask: Ask, symbol: str, timeframe: Timeframe, bars: int) -> list[Mapping[str, Any]]:
         place = self._place(symbol, timeframe)
-        query: dict[str, str | int] = {"secret": self._secret, **place, "results": min(bars, HISTORY_BARS), "backtrack": 1}
+        query: dict[str, str | int] = {"secret": self._secret, **place, "results": min(bars, self.history_bars), "backtrack": 1}
         return points(await ask("GET", "/candles", params=query, urgency=HISTORY))
 
     async def prices(self, ask: Ask, symbols: Sequence[str], timeframe: Timeframe) -> list[Told | DataError]:

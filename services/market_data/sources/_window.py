@@ -17,7 +17,8 @@ BARS, HISTORY, QUOTES = 0, 1, 2  # urgencies, the first goes first
 class Window:
     """At most `requests` in any `seconds`, on the monotonic clock, `parallel` of them on their way at a time.
 
-    A request counts from its end: the provider counts its arrival, which is earlier.
+    A request counts from its end: the provider counts its arrival, which is earlier. What is not urgent leaves a third of the window free,
+    so that a bar that closes meanwhile need not wait for room.
     """
 
     def __init__(self, clock: Clock, *, requests: int, seconds: float, parallel: int) -> None:
@@ -63,7 +64,7 @@ class Window:
                 if self._waiting[0] is not ticket or self._under_way >= self.parallel:
                     await called.wait()
                     continue
-                wait = self.wait_seconds()
+                wait = self.wait_seconds(urgency)
                 if wait is None:
                     await called.wait()
                 elif wait > 0:
@@ -75,16 +76,18 @@ class Window:
             heapq.heapify(self._waiting)
             self._call_first()
 
-    def wait_seconds(self) -> float | None:
+    def wait_seconds(self, urgency: int = BARS) -> float | None:
         """Until a request may be sent; None while one on its way has to end first."""
+        room = self.requests if urgency == BARS else self.requests - self.requests // 3
         now = self._clock.monotonic()
         while self._ended and self._ended[0] <= now - self.seconds:
             self._ended.popleft()
         if self._held_until > now:
             return self._held_until - now
-        if len(self._ended) + self._under_way < self.requests:
+        over = len(self._ended) + self._under_way - room
+        if over < 0:
             return 0.0
-        return self._ended[0] + self.seconds - now if self._ended else None
+        return self._ended[over] + self.seconds - now if over < len(self._ended) else None
 
     def _call_first(self) -> None:
         if self._waiting:

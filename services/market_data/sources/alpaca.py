@@ -75,7 +75,8 @@ class Alpaca:
         seconds = calls * self._window.seconds / self._window.requests
         budget = f"{self._window.requests} requests in {self._window.seconds:g} s"
         sentence = f"alpaca: {len(symbols)} symbols take at most {calls} requests a bar of a budget of {budget}"
-        return Pace(batch=BATCH, seconds=seconds, quote_batch=BATCH, quote_seconds=QUOTE_SECONDS * replicas, sentence=sentence)
+        quotes = max(QUOTE_SECONDS * replicas, 2 * seconds)
+        return Pace(batch=BATCH, seconds=seconds, quote_batch=BATCH, quote_seconds=quotes, sentence=sentence)
 
     async def latest(self, wants: Sequence[Want], timeframe: Timeframe) -> list[Answer]:
         now = self._clock.now()

@@ -21,29 +21,28 @@ from shared.runtime.clock import Clock
 KEY = "sandbox"
 COINS, STOCKS = "/v1beta3/crypto/us", "/v2/stocks"
 # More than any plan that is sold, and still a limit: many symbols are asked for in fewer, wider requests, as they would be of the vendor.
-PLAN = Plan("sandbox", requests=300, constructs=20, results=2_000)
-HISTORY_BARS = 500
+PLAN, BARS_SHARE = Plan("sandbox", requests=600, constructs=20, results=2_000), 0.4
 SETTLE_SECONDS = 0.02
 QUOTE_BATCH, QUOTE_SECONDS, SYMBOLS_A_SECOND = 100, 1.0, 50
 
 
 class SandboxDialect(FirstGeneration):
-    """The first generation as the sandbox speaks it: any timeframe, seconds included, and a longer history."""
+    """The first generation as the sandbox speaks it: any timeframe, seconds included."""
 
     def __init__(self) -> None:
         super().__init__(KEY, "binance", PLAN)
         self.timeframes = None
-        self.history_bars = HISTORY_BARS
 
 
 class Sandbox(Taapi):
     """See `source.Source`."""
 
     def __init__(self, url: str, clock: Clock) -> None:
+        dialect = SandboxDialect()
         ability = Ability(
-            "sandbox", values=True, history_bars=HISTORY_BARS, settle_seconds=SETTLE_SECONDS, keeps_hours=False, simulated=True
+            "sandbox", values=True, history_bars=dialect.history_bars, settle_seconds=SETTLE_SECONDS, keeps_hours=False, simulated=True
         )
-        super().__init__(Http("sandbox", url), SandboxDialect(), PLAN, ability, clock, price=False)
+        super().__init__(Http("sandbox", url), dialect, PLAN, ability=ability, clock=clock, price=False, bars_share=BARS_SHARE)
         self._data = Http("sandbox", url, headers={"APCA-API-KEY-ID": KEY, "APCA-API-SECRET-KEY": KEY})
 
     def prepare(self, symbols: Sequence[str], timeframe: Timeframe, *, replicas: int = 1) -> Pace:

@@ -36,7 +36,7 @@ from shared.domain.market import Timeframe
 from shared.runtime.clock import Clock
 
 SETTLE_SECONDS = 2.0
-ATTEMPTS = 4
+ATTEMPTS, PATIENCE_SECONDS = 4, 20.0
 # Of a bar's budget: what the bars may take before fewer indicators are asked for, and what quotes may take of the rest.
 BARS_SHARE, QUOTES_SHARE = 0.8, 0.6
 QUOTE_SECONDS = 5.0
@@ -48,24 +48,36 @@ class _Pending(SourceUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class _Course:
-    """What is asked for at each look."""
+    """What is asked for at each look. `waits`: bars that close while a look waits for room in the budget."""
 
     timeframe: Timeframe
     symbols: int
     calculations: tuple[Calculation, ...]
     price: bool
     batch: int
+    waits: int = 0
 
 
 class Taapi:
     """See `source.Source`. One client, one budget for all symbols; one request at a time on the free plan."""
 
-    def __init__(self, http: Http, dialect: Dialect, plan: Plan, ability: Ability, clock: Clock, *, price: bool = True) -> None:
+    def __init__(
+        self,
+        http: Http,
+        dialect: Dialect,
+        plan: Plan,
+        *,
+        ability: Ability,
+        clock: Clock,
+        price: bool = True,
+        bars_share: float = BARS_SHARE,
+    ) -> None:
         self._http = http
         self._dialect = dialect
         self._plan = plan
         self._clock = clock
         self._price = price
+        self._bars_share = bars_share
         self._skew: float | None = None
         # One short of the plan: a request on the window's edge may be counted in the next one.
         self._window = Window(
@@ -85,17 +97,17 @@ class Taapi:
             raise ConfigurationInvalid(f"TIMEFRAME: taapi offers {offered}, was {timeframe}")
         self._window.share(replicas)
         each = self._window.seconds / self._window.requests  # seconds of the budget that one request takes
-        room = BARS_SHARE * timeframe.seconds
-        course = self._richest(max(1, len(symbols)), timeframe, room / each)
-        self._course = course
-        needed = self._dialect.requests(course.symbols, _width(course))
+        course = self._richest(max(1, len(symbols)), timeframe, self._bars_share * timeframe.seconds / each)
+        needed = self._dialect.requests(len(symbols), _width(course))
         taken = needed * each
+        self._course = course = replace(course, waits=int(taken // timeframe.seconds))
         batch = self._dialect.price_batch()
         rounds = math.floor(QUOTES_SHARE * (timeframe.seconds - taken) / (each * -(-course.symbols // batch)))
         quotes = max(timeframe.seconds / rounds, QUOTE_SECONDS) if rounds >= 1 else None
         limit = f"the {self._plan.name} plan's {_counted(self._window.requests, 'request')} in {self._window.seconds:g} s"
+        who = f"{self.ability.origin}: {_counted(len(symbols), 'symbol')}"
         sentence = (
-            f"{self.ability.origin}: {_counted(len(symbols), 'symbol')}, {len(course.calculations)} of {len(CALCULATIONS)} indicators, need "
+            f"{who} with {len(course.calculations)} of {len(CALCULATIONS)} indicators need "
             f"{_counted(needed, 'request')} a bar: {taken:.3g} s of every {timeframe.seconds} s at {limit} (one is kept in reserve)"
         )
         return Pace(batch=course.batch, seconds=taken, quote_batch=batch, quote_seconds=quotes, sentence=sentence)
@@ -122,7 +134,8 @@ class Taapi:
         now = self._clock.now()
         course = self._course
         spare = 1 + max(0, self._dialect.spare(_width(course), len(wants)))
-        asked = Asked(min(spare, max(missing(want, timeframe, now) for want in wants)), course.calculations, backtrack, course.price)
+        candles = course.waits + max(missing(want, timeframe, now) for want in wants)
+        asked = Asked(min(spare, candles), course.calculations, backtrack, course.price)
         told = await self._tell([want.symbol for want in wants], timeframe, asked)
         moment = Moment(self.ability.origin, timeframe, now, self._clock.now())
         return [
@@ -182,7 +195,7 @@ class Taapi:
         self, method: str, path: str, *, params: Mapping[str, str | int] | None = None, content: Any = None, urgency: int
     ) -> Any:
         """Reads only, so asking again is safe: for what passes, never for a refusal. After a 429 the whole window is held."""
-        async for attempt in stamina.retry_context(on=_again, attempts=ATTEMPTS, timeout=60.0, wait_initial=0.25, wait_max=4.0):
+        async for attempt in stamina.retry_context(on=_again, attempts=ATTEMPTS, timeout=PATIENCE_SECONDS, wait_initial=0.25, wait_max=4.0):
             with attempt:
                 async with self._window.slot(urgency):
                     answer = await self._http.ask(method, path, params=params, content=content)
@@ -244,4 +257,4 @@ def create(settings: MarketDataSettings, clock: Clock) -> Source:
     dialect = dialect_of(settings.taapi_api_version, settings.taapi_api_key.get_secret_value(), settings.taapi_exchange, plan)
     http = Http("taapi", settings.taapi_base_url or dialect.base_url, headers=dialect.headers)
     ability = Ability("taapi", values=True, history_bars=dialect.history_bars, settle_seconds=SETTLE_SECONDS)
-    return Taapi(http, dialect, plan, ability, clock)
+    return Taapi(http, dialect, plan, ability=ability, clock=clock)
