@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ from typing import Any
 import pytest
 
 from services.sandbox.app import create_app
-from services.sandbox.server import make_server
+from services.sandbox.server import listen, make_server
 from services.sandbox.settings import SandboxSettings
 from services.sandbox.world import World, make_world
 
@@ -73,6 +74,13 @@ class Sandbox:
         dropped: int = self.call("POST", "/sandbox/streams/drop" + (f"?key={key}" if key else ""))["dropped"]
         return dropped
 
+    def wait_for_listener(self, key: str, seconds: float = 10.0) -> None:
+        """Until a trade stream of the key listens: what happens before is never told to it."""
+        end = time.monotonic() + seconds
+        while not any(one["key"] == key and one["listening"] for one in self.call("GET", "/sandbox/accounts")):
+            assert time.monotonic() < end, f"no trade stream of {key} listens after {seconds} s"
+            time.sleep(0.02)
+
     def on_loop(self, function: Callable[[], Any]) -> Any:
         """Call a function on the sandbox's own event loop and wait for what it returns."""
 
@@ -89,39 +97,31 @@ def running_sandbox(*, clock: Callable[[], float] | None = None, **settings: Any
     given = {name if name in fields else f"sandbox_{name}": value for name, value in settings.items()}
     chosen = SandboxSettings.model_validate({"symbols": ("BTC/USD", "ETH/USD", "AAPL", "MSFT"), "timeframe": "5s", **given})
     world = make_world(chosen, **({} if clock is None else {"clock": clock}))
-    server = make_server(create_app(world), host="127.0.0.1", port=0)
+    server = make_server(create_app(world))
+    door = listen("127.0.0.1", 0)
     loops: list[asyncio.AbstractEventLoop] = []
 
     async def serve() -> None:
         loops.append(asyncio.get_running_loop())
-        await server.serve()
+        await server.serve(sockets=[door])
 
-    # Signals belong to the test runner.
-    server.capture_signals = _no_signals  # type: ignore[method-assign, assignment]
     thread = threading.Thread(target=lambda: asyncio.run(serve()), name="sandbox", daemon=True)
     thread.start()
     try:
-        yield Sandbox(world, _port(server, thread), loops[0])
+        _wait_until_started(server, thread)
+        yield Sandbox(world, door.getsockname()[1], loops[0])
     finally:
         server.should_exit = True
         thread.join(10)
         assert not thread.is_alive(), "the sandbox did not stop"
 
 
-def _port(server: Any, thread: threading.Thread) -> int:
-    waiting = threading.Event()
-    for _ in range(int(_START_SECONDS / 0.01)):
-        if server.started:
-            port: int = server.servers[0].sockets[0].getsockname()[1]
-            return port
+def _wait_until_started(server: Any, thread: threading.Thread) -> None:
+    end = time.monotonic() + _START_SECONDS
+    while not server.started:
         assert thread.is_alive(), "the sandbox ended at once; see its traceback above"
-        waiting.wait(0.01)
-    raise AssertionError(f"the sandbox did not start within {_START_SECONDS} s")
-
-
-@contextmanager
-def _no_signals() -> Iterator[None]:
-    yield
+        assert time.monotonic() < end, f"the sandbox did not start within {_START_SECONDS} s"
+        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 
 from services.sandbox.app import create_app
-from services.sandbox.server import make_server
+from services.sandbox.server import listen, make_server
 from services.sandbox.settings import SandboxSettings
 from services.sandbox.world import make_world
 from shared.domain.errors import ConfigurationInvalid
@@ -23,14 +24,18 @@ def main() -> int:
     except ConfigurationInvalid as error:
         sys.stderr.write(f"sandbox: configuration: {error}\n")
         return 2
+    try:
+        door = listen(settings.sandbox_host, settings.sandbox_port)
+    except OSError as error:
+        sys.stderr.write(f"sandbox: cannot listen on {settings.sandbox_host}:{settings.sandbox_port}: {os.strerror(error.errno or 0)}\n")
+        return 1
     log = get_logger("sandbox")
     for symbol in world.universe.wanted:
         instrument = world.universe.get(symbol)
         log.info("replaying", symbol=symbol, source=instrument.description, simulated=True)
-    log.info("listening", host=settings.sandbox_host, port=settings.sandbox_port, timeframe=str(settings.timeframe))
-    server = make_server(create_app(world), host=settings.sandbox_host, port=settings.sandbox_port)
-    asyncio.run(server.serve())
-    return 0 if server.started else 1
+    log.info("listening", host=settings.sandbox_host, port=door.getsockname()[1], timeframe=str(settings.timeframe))
+    asyncio.run(make_server(create_app(world)).serve(sockets=[door]))
+    return 0
 
 
 if __name__ == "__main__":

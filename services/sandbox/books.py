@@ -78,7 +78,13 @@ async def get_accounts(request: Request) -> JSONResponse:
     world = world_of(request)
     return JSONResponse(
         [
-            {"key": one.key, "account_id": one.id, "orders": len(one.account.book.orders), "streams": len(one.listeners)}
+            {
+                "key": one.key,
+                "account_id": one.id,
+                "orders": len(one.account.book.orders),
+                "streams": len(one.connections),
+                "listening": len(one.listeners),
+            }
             for one in world.exchange.traders.values()
         ]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
@@ -31,7 +32,10 @@ class Calendar:
         """Takes about a second the first time: the library brings pandas."""
         from exchange_calendars.exchange_calendar_xnys import XNYSExchangeCalendar
 
-        schedule = XNYSExchangeCalendar(start=FIRST_DAY, end=LAST_DAY).schedule
+        with warnings.catch_warnings():
+            # The library still asks pandas for what pandas 4 will drop; its own release, not ours, mends that.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            schedule = XNYSExchangeCalendar(start=FIRST_DAY, end=LAST_DAY).schedule
         return cls(
             days=tuple(day.date() for day in schedule.index),
             opens=schedule["open"].astype("datetime64[s, UTC]").astype("int64").to_numpy(),

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
@@ -24,12 +29,15 @@ class _WebSocket(WebSocketsSansIOProtocol):
             self.scope["sandbox.transport"] = self.transport  # type: ignore[typeddict-unknown-key]
 
 
-def make_server(app: App, *, host: str, port: int) -> uvicorn.Server:
-    """Call `serve()` on a loop of your own."""
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket; port 0 takes a free one. Raises OSError."""
+    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2_048)
+
+
+def make_server(app: App) -> uvicorn.Server:
+    """Call `serve(sockets=[…])` on a loop of your own."""
     config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
         http=_Http,
         ws=_WebSocket,
         ws_ping_interval=20,
@@ -37,6 +45,31 @@ def make_server(app: App, *, host: str, port: int) -> uvicorn.Server:
         log_config=None,
         access_log=False,
         server_header=False,
+        # Longer than any client waits between two polls: a connection closed in its face looks like a fault.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=2,
     )
-    return uvicorn.Server(config)
+    return _Server(config)
+
+
+class _Server(uvicorn.Server):
+    """Stops on SIGTERM and SIGINT and ends like a process that was asked to, not like one that was killed."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        try:
+            for number in numbers:
+                loop.add_signal_handler(number, self._stop)
+        except (RuntimeError, ValueError):  # not the main thread: whoever started it stops it
+            yield
+            return
+        try:
+            yield
+        finally:
+            for number in numbers:
+                loop.remove_signal_handler(number)
+
+    def _stop(self) -> None:
+        self.should_exit = True

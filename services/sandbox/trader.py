@@ -43,6 +43,8 @@ class Trader:
 
     looked      unix seconds up to which a symbol's trading has been applied
     posts       how often each client order id was sent, whatever became of it; `lost` of those never took effect
+    connections, listeners  streams that have authenticated; those of them that listen
+    opened   when the position of a symbol last left zero, unix seconds
     samples     (unix seconds, equity), oldest first; `days` the same once per New York day
     """
 
@@ -53,6 +55,8 @@ class Trader:
     looked: dict[str, float] = field(default_factory=dict)
     posts: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
+    opened: dict[str, float] = field(default_factory=dict)
+    connections: set[int] = field(default_factory=set)
     listeners: dict[int, Listener] = field(default_factory=dict)
     activities: deque[Activity] = field(default_factory=lambda: deque(maxlen=_ACTIVITIES))
     samples: deque[tuple[float, Decimal]] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
@@ -92,6 +96,10 @@ class Trader:
 
     def _note(self, execution: Execution, event: Event) -> None:
         order = event.order
+        if event.position == 0:
+            self.opened.pop(execution.symbol, None)
+        else:
+            self.opened.setdefault(execution.symbol, execution.at.timestamp())
         remaining = order.remaining if order.remaining is not None else Decimal(0)
         moment = execution.at.strftime("%Y%m%d%H%M%S") + f"{execution.at.microsecond // 1000:03d}"
         self.activities.append(

@@ -112,11 +112,11 @@ class Account:
         return [self._event("new", order, at)] if status == "new" else []
 
     def acknowledge(self, order_id: str, at: datetime) -> list[Event]:
-        """The market has the order: `pending_new` and `accepted` become `new`. Nothing where it is further already."""
+        """The market has the order from now on: `pending_new` and `accepted` become `new`. Nothing where it is further already."""
         order = self.book.get(order_id)
         if order.status not in UNACKNOWLEDGED:
             return []
-        return [self._event("new", self.book.put(replace(order, status="new", updated_at=at)), at)]
+        return [self._event("new", self.book.put(replace(order, status="new", eligible_at=at, updated_at=at)), at)]
 
     def reject(self, order_id: str, at: datetime) -> list[Event]:
         return self._end_group(self.book.get(order_id), "rejected", at)

@@ -46,7 +46,8 @@ def position_json(symbol: str, held: Holding, trader: Trader, world: World) -> d
     crypto = asset_class(symbol) == "crypto"
     value, profit = held.quantity * mark, held.quantity * mark - held.cost
     before = world.tape.mark(symbol, midnight(world.clock()))
-    today = held.quantity * (mark - before)
+    # What was bought today has gained since it was bought, not since midnight.
+    today = profit if trader.opened.get(symbol, 0.0) >= midnight(world.clock()) else held.quantity * (mark - before)
     name = symbol.replace("/", "")
     fraction = profit / abs(held.cost) if held.cost else Decimal(0)
     return {
@@ -64,7 +65,7 @@ def position_json(symbol: str, held: Holding, trader: Trader, world: World) -> d
         "unrealized_pl": money(profit),
         "unrealized_plpc": number(fraction.quantize(NINE)),
         "unrealized_intraday_pl": money(today),
-        "unrealized_intraday_plpc": number(((mark - before) / before).quantize(NINE)),
+        "unrealized_intraday_plpc": number((today / abs(value - today)).quantize(NINE) if value != today else Decimal(0)),
         "current_price": number(mark),
         "lastday_price": number(before),
         "change_today": number(((mark - before) / before).quantize(NINE)),

@@ -47,6 +47,7 @@ class Connection:
             self._world.streams.pop(self._number, None)
             if self._trader is not None:
                 self._trader.listeners.pop(self._number, None)
+                self._trader.connections.discard(self._number)
 
     async def _receive(self) -> None:
         while True:
@@ -77,11 +78,11 @@ class Connection:
             return False
         trader = self._world.exchange.trader(key)
         limit = self._world.settings.sandbox_stream_limit
-        if limit and len(trader.listeners) >= limit:
+        if limit and len(trader.connections - {self._number}) >= limit:
             self._say("authorization", {"status": "unauthorized", "action": action, "message": "connection limit exceeded"})
             return False
         self._trader = trader
-        trader.listeners[self._number] = _deaf
+        trader.connections.add(self._number)
         self._say("authorization", {"status": "authorized", "action": action})
         return True
 
@@ -90,7 +91,10 @@ class Connection:
             self._say("authorization", {"status": "unauthorized", "action": "listen"})
             return
         streams = [one for one in wanted if one == "trade_updates"] if isinstance(wanted, list) else []
-        self._trader.listeners[self._number] = self._hear if streams else _deaf
+        if streams:
+            self._trader.listeners[self._number] = self._hear
+        else:
+            self._trader.listeners.pop(self._number, None)
         self._say("listening", {"streams": streams})
 
     def _hear(self, event: Event) -> None:
@@ -99,10 +103,6 @@ class Connection:
 
     def _say(self, stream: str, data: dict[str, Any], delay: float = 0.0) -> None:
         self._outbox.put(json.dumps({"stream": stream, "data": data}, separators=(",", ":")).encode(), delay)
-
-
-def _deaf(event: Event) -> None:
-    """Authenticated, but listening to nothing yet."""
 
 
 def update_json(event: Event, trader: Trader) -> dict[str, Any]:

@@ -43,6 +43,8 @@ def spoil(body: bytes, shape: Shape) -> tuple[bytes, str]:
         return body[: max(len(body) * 2 // 3, 1)], "application/json"
     if shape == "list":
         return b"[]", "application/json"
+    if shape == "pending":
+        return json.dumps({"pending": True, "key": "ta:cold"}).encode(), "application/json"
     if shape == "error_200":
         return json.dumps({"error": RATE_TEXT}).encode(), "application/json"
     try:

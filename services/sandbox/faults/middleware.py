@@ -32,6 +32,9 @@ class Simulated:
         self._world = world
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._connect(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -45,6 +48,19 @@ class Simulated:
             await self._app(scope, receive, marked)
             return
         await self._struck(scope, receive, marked)
+
+    async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A stream that is down: `drop_before` cuts the connection, `status` refuses the handshake."""
+        kinds = {fault.rule.kind: fault for fault in self._world.faults.striking(scope["path"], "GET", "")} if self._world.faults else {}
+        if "latency" in kinds:
+            await asyncio.sleep(kinds["latency"].delay_seconds())
+        if "drop_before" in kinds:
+            _hang_up(scope)
+        elif "status" in kinds:
+            await receive()
+            await send({"type": "websocket.close", "code": 1013})
+        else:
+            await self._app(scope, receive, send)
 
     async def _struck(self, scope: Scope, receive: Receive, send: Send) -> None:
         key = credentials(HTTPConnection(scope))[0]
@@ -80,7 +96,8 @@ class Simulated:
         elif "status_after" in kinds:
             await _answer(send, kinds["status_after"].rule.status, *bodies.answer(kinds["status_after"].rule.status, scope["path"]))
         else:
-            await _answer(send, status, *bodies.spoil(body, kinds["body"].rule.shape))
+            shape = kinds["body"].rule.shape
+            await _answer(send, 202 if shape == "pending" else status, *bodies.spoil(body, shape))
 
     async def _effect(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         """Let the application answer into the void; its status and body."""

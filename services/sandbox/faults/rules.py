@@ -15,7 +15,7 @@ Kind = Literal[
     "latency", "status", "status_after", "drop_before", "drop_after", "body", "stale",
     "stream_drop", "stream_lose", "stream_duplicate", "stream_reorder", "stream_delay", "partial_fills",
 ]  # fmt: skip
-Shape = Literal["truncated", "html", "empty", "nan", "null", "text", "list", "error_200"]
+Shape = Literal["truncated", "html", "empty", "nan", "null", "text", "list", "error_200", "pending"]
 STREAM_KINDS = frozenset({"stream_drop", "stream_lose", "stream_duplicate", "stream_reorder", "stream_delay"})
 
 

@@ -17,6 +17,8 @@ from services.sandbox.prices import bundled
 from services.sandbox.prices.csv_file import read_files
 from services.sandbox.prices.history import History
 from services.sandbox.prices.loop import Loop, make_loop
+from shared.domain.errors import ConfigurationInvalid
+from shared.domain.fact import asset_class
 
 # Reference price in USD and volatility relative to BTC/USD's.
 _CRYPTO = {
@@ -84,6 +86,8 @@ class Universe:
         self._loops: dict[str, Loop] = {}
         self._made: dict[str, Instrument] = {}
         self.wanted = tuple(dict.fromkeys((*wanted, *self._files)))
+        for symbol in self.wanted:
+            _check(symbol)
         self.symbols = tuple(dict.fromkeys((*self.wanted, *LISTED)))
         self._known = frozenset(self.symbols)
         for symbol in self.wanted:
@@ -107,7 +111,7 @@ class Universe:
         if loop is None:
             loop = self._loops[history.name] = make_loop(history, self.seed)
         crypto = "/" in symbol
-        decimals = max(2, 2 - math.floor(math.log10(reference / 1_000))) if crypto else 2
+        decimals = max(2, 2 - math.floor(math.log10(reference / 1_000))) if crypto else 2 if reference >= 2 else 4
         return Instrument(
             symbol=symbol,
             name=f"{symbol.replace('/', ' / ')} (simulated)" if crypto else f"{_NAMES.get(symbol, symbol)} (simulated)",
@@ -138,6 +142,14 @@ class Universe:
             return bundled.load(bundled.BTC), reference, volatility, True
         donor = _DONORS[_hash(self.seed, symbol, "donor") % len(_DONORS)]
         return bundled.load(donor), 25.0 * 12**draw, 0.7 + 0.5 * draw, True
+
+
+def _check(symbol: str) -> None:
+    kind = asset_class(symbol)
+    if kind == "option":
+        raise ConfigurationInvalid(f"SYMBOLS: the sandbox trades stocks and crypto, not options, was {symbol}")
+    if kind == "crypto" and not symbol.endswith("/USD"):
+        raise ConfigurationInvalid(f"SYMBOLS: the sandbox quotes crypto in USD, was {symbol}; write {symbol.partition('/')[0]}/USD")
 
 
 def _hash(seed: int, symbol: str, what: str) -> int:

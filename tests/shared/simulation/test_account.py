@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal as D
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -17,6 +17,8 @@ from shared.simulation.costs import NO_COSTS
 from shared.simulation.margin import Margin
 from shared.simulation.matching import FillRules, Span
 from shared.simulation.orders import Refused, Request
+
+D = Decimal
 
 T0 = datetime(2026, 1, 5, 15, 0, tzinfo=UTC)
 FREE = FillRules(slippage_bps=D(0), impact_bps=D(0), volume_cap=D(1))
@@ -263,6 +265,17 @@ steps = st.lists(
 )
 
 
+def terms(type_: str, side: str, quantity: int, first: Decimal, second: Decimal) -> dict[str, Any]:
+    if type_ == "notional":
+        return {"type": "market", "notional": D(quantity * 10)}
+    if type_ == "bracket":
+        profit, loss = (first * 2, first / 2) if side == "buy" else (first / 2, first * 2)
+        return {"type": "market", "quantity": D(quantity), "order_class": "bracket", "take_profit": profit, "stop_loss": loss}
+    limit = {"limit_price": first} if type_ in {"limit", "stop_limit"} else {}
+    stop = {"stop_price": second} if type_ in {"stop", "stop_limit"} else {}
+    return {"type": type_, "quantity": D(quantity), **limit, **stop}
+
+
 @given(steps=steps, seed=st.integers(0, 1000))
 @settings(max_examples=60, deadline=None)
 def test_books_balance_and_agree_with_the_fills_whatever_is_asked(steps: list[tuple[Any, ...]], seed: int):
@@ -275,17 +288,10 @@ def test_books_balance_and_agree_with_the_fills_whatever_is_asked(steps: list[tu
         first, second = D(low) * scale, D(high) * scale
         try:
             if what == "submit":
-                terms: dict[str, Any] = {"type": type_, "quantity": D(quantity)}
-                if type_ in {"limit", "stop_limit"}:
-                    terms["limit_price"] = first
-                if type_ in {"stop", "stop_limit"}:
-                    terms["stop_price"] = second
-                if type_ == "notional":
-                    terms = {"type": "market", "notional": D(quantity * 10)}
-                if type_ == "bracket":
-                    profit, loss = (D(125), D(75)) if side == "buy" else (D(75), D(125))
-                    terms |= {"type": "market", "order_class": "bracket", "take_profit": profit * scale, "stop_loss": loss * scale}
-                one.submit(Request(symbol=symbol, side=side, client_order_id=str(number), **terms), at(number))
+                one.submit(
+                    Request(symbol=symbol, side=side, client_order_id=str(number), **terms(type_, side, quantity, first, second)),
+                    at(number),
+                )
             elif what == "cancel" and one.book.open():
                 one.cancel(one.book.open()[0].id, at(number))
             elif what == "replace" and one.book.open():

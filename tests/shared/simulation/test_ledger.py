@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from decimal import Decimal as D
+from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.simulation.costs import Costs
 from shared.simulation.ledger import Ledger
+
+D = Decimal
 
 quantities = st.decimals("0.000000001", "1000000", places=9)
 prices = st.decimals("0.000001", "200000", places=6)

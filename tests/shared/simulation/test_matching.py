@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal as D
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from shared.simulation.matching import FillRules, Span, match, on_tick
 from shared.simulation.orders import Order
+
+D = Decimal
 
 START = datetime(2026, 1, 5, 15, 0, tzinfo=UTC)
 END = START + timedelta(minutes=5)
