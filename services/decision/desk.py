@@ -90,7 +90,7 @@ class Desk:
         symbol, bus = str(announced.symbol), self._process.bus
         done = (Ref(DECISION, symbol), fact_id("decision", symbol, announced.timeframe, announced.at))
         deadline = self._process.clock.monotonic() + self._settings.answer_seconds
-        claim = await bus.claim(symbol, f"decide:{announced.timeframe}:{iso(announced.at)}", ttl=CLAIM, unless=done)
+        claim = await bus.claim(symbol, f"decision:{announced.timeframe}:{iso(announced.at)}", ttl=CLAIM, unless=done)
         if claim is None:
             if again and await bus.exists(*done):
                 self._decided[symbol] = announced.at

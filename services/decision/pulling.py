@@ -37,7 +37,7 @@ class Pulling:
         command = event.fact
         if command.command != "pull_model" or await self._process.bus.exists(Ref(COMMAND_RESULT), _id(command, FINAL)):
             return
-        claim = await self._process.bus.claim("command", command.id, ttl=CLAIM)
+        claim = await self._process.bus.claim("command", f"decision:{command.id}", ttl=CLAIM)
         if claim is None:
             return
         try:

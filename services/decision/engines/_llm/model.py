@@ -22,7 +22,7 @@ from shared.domain.errors import EngineError, EngineUnavailable
 LOAD_SECONDS = 600.0
 WATCH_SECONDS = 15.0
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
-PULL_WAIT = 60.0
+PULL_WAIT, OTHERS_PULL_WAIT = 60.0, 2.0
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,7 @@ class Model:
         while digest is None:
             await self._bring()
             digest = await self._server.digest(self._call.model)
-        self._say(digest=digest)
-        self._to("loading", "")
+        self._say(phase="loading", detail="", percent=None, digest=digest)
         try:
             async with asyncio.timeout(LOAD_SECONDS):
                 await self._ask(())
@@ -130,7 +129,7 @@ class Model:
         mine = self._setup.leading() or self._pull_now
         self._to("missing", f"{self._call.model} is not on the Ollama server" + ("" if mine else "; another replica pulls it"))
         if not mine:
-            await self._rest(2.0)
+            await self._rest(OTHERS_PULL_WAIT)
             return
         self._pull_now = False
         self._to("pulling", "", percent=0.0)

@@ -140,7 +140,7 @@ class OllamaServer:
         return Loaded("gpu" if share >= 1 else "cpu" if share <= 0 else "mixed", share)
 
     async def pull(self, model: str) -> AsyncGenerator[float, None]:
-        """Percent done, over all layers together, never falling. Raises EngineUnavailable with the server's words when it ends badly."""
+        """Percent done, over all layers together, never falling, 100 at the very end. Raises EngineError when it ends badly."""
         sizes: dict[str, tuple[int, int]] = {}
         percent, last = 0.0, ""
         async with self._troubles(model):
@@ -149,10 +149,11 @@ class OllamaServer:
                 if step.digest and step.total:
                     sizes[step.digest] = (min(step.completed or 0, step.total), step.total)
                     done, total = (sum(column) for column in zip(*sizes.values(), strict=True))
-                    percent = max(percent, 100.0 * done / total)
+                    percent = max(percent, min(100.0 * done / total, 99.0))
                 yield percent
         if last != "success":
             raise EngineUnavailable(f"pulling {model} ended without success, the last word was {last[:80]!r}")
+        yield 100.0
 
     async def version(self) -> str:
         async with self._troubles("", seconds=CONTROL_SECONDS), httpx.AsyncClient(trust_env=False, timeout=CONTROL_SECONDS) as plain:
