@@ -65,6 +65,10 @@ class Sandbox:
     def books(self, key: str) -> Any:
         return self.call("GET", f"/sandbox/books?key={key}")
 
+    def deposit(self, key: str, amount: str) -> Any:
+        """Cash in, or out when negative: an activity, neither profit nor loss."""
+        return self.call("POST", f"/sandbox/cash?key={key}", {"amount": amount})
+
     def orders(self, key: str) -> Any:
         """By client order id: posted, lost, order_id, status, filled_qty."""
         return self.call("GET", f"/sandbox/orders?key={key}")

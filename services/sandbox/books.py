@@ -13,11 +13,12 @@ from services.sandbox.alpaca.wire import number, order_json, stamp, unix_stamp
 from services.sandbox.trader import Trader
 from services.sandbox.world import World, world_of
 
+_DEMO = "sandbox"  # the key this system's own broker plugin uses
 _CHANGEABLE = frozenset({"latency_ms", "slippage_bps", "impact_bps", "volume_cap"})
 
 
 async def get_books(request: Request) -> JSONResponse:
-    """Of one key (`?key=`), or of the only account there is. Decimals are strings, exact."""
+    """Of one key (`?key=`), or of the demo's, or of the only account there is. Decimals are strings, exact."""
     world = world_of(request)
     trader = _trader(request, world)
     if trader is None:
@@ -72,6 +73,22 @@ def books_json(world: World, trader: Trader) -> dict[str, Any]:
             for run in account.book.executions.values()
         ],
     }
+
+
+async def move_cash(request: Request) -> JSONResponse:
+    """`{"amount": "500"}` deposits, a negative amount withdraws: neither is profit or loss, both are activities."""
+    world = world_of(request)
+    trader = _trader(request, world)
+    if trader is None:
+        return _unknown(world)
+    try:
+        amount = Decimal(str((await request.json())["amount"]))
+    except (ValueError, TypeError, KeyError, InvalidOperation):
+        amount = Decimal("NaN")
+    if not amount.is_finite() or not amount or trader.account.ledger.cash + amount < 0:
+        return JSONResponse({"error": "expected a JSON object with an amount that is not 0 and leaves cash"}, status_code=422)
+    trader.move_cash(amount, world.clock())
+    return JSONResponse({"cash": number(trader.account.ledger.cash), "deposits": number(trader.account.ledger.deposits)})
 
 
 async def get_accounts(request: Request) -> JSONResponse:
@@ -163,7 +180,7 @@ def _trader(request: Request, world: World) -> Trader | None:
     traders = world.exchange.traders
     if key is not None:
         return traders.get(key)
-    return next(iter(traders.values())) if len(traders) == 1 else None
+    return next(iter(traders.values())) if len(traders) == 1 else traders.get(_DEMO)
 
 
 def _unknown(world: World) -> JSONResponse:
@@ -174,6 +191,7 @@ def _unknown(world: World) -> JSONResponse:
 ROUTES = [
     Route("/sandbox/books", get_books, methods=["GET"]),
     Route("/sandbox/orders", get_orders, methods=["GET"]),
+    Route("/sandbox/cash", move_cash, methods=["POST"]),
     Route("/sandbox/accounts", get_accounts, methods=["GET"]),
     Route("/sandbox/market", get_market, methods=["GET"]),
     Route("/sandbox/market", put_market, methods=["PUT"]),

@@ -33,6 +33,15 @@ class Activity:
     final: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Cash that came in, or went out when negative."""
+
+    id: str
+    amount: Decimal
+    at: datetime
+
+
 def asset_id(symbol: str) -> str:
     return str(uuid.uuid5(_SPACE, symbol))
 
@@ -59,6 +68,7 @@ class Trader:
     connections: set[int] = field(default_factory=set)
     listeners: dict[int, Listener] = field(default_factory=dict)
     activities: deque[Activity] = field(default_factory=lambda: deque(maxlen=_ACTIVITIES))
+    transfers: deque[Transfer] = field(default_factory=lambda: deque(maxlen=_ACTIVITIES))
     samples: deque[tuple[float, Decimal]] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
     days: deque[tuple[float, Decimal]] = field(default_factory=lambda: deque(maxlen=2_000))
 
@@ -86,6 +96,12 @@ class Trader:
                 self._note(event.execution, event)
             for listener in list(self.listeners.values()):
                 listener(event)
+
+    def move_cash(self, amount: Decimal, at: float) -> None:
+        """A deposit, or a withdrawal when negative."""
+        self.account.ledger.deposit(amount)
+        moment = datetime.fromtimestamp(at, UTC)
+        self.transfers.append(Transfer(f"{moment:%Y%m%d%H%M%S}000::{uuid.uuid4()}", amount, moment))
 
     def sample(self, at: float) -> None:
         """Note the equity; marks must be fresh."""

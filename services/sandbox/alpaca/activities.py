@@ -1,7 +1,8 @@
-"""`/v2/account/activities`: fills and the fees taken in coins, with the vendor's paging."""
+"""`/v2/account/activities`: fills, fees and cash in and out, with the vendor's paging."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -12,9 +13,9 @@ from services.sandbox.alpaca.access import trader_of
 from services.sandbox.alpaca.order_rules import bad
 from services.sandbox.alpaca.orders import read_time
 from services.sandbox.alpaca.wire import number, stamp
-from services.sandbox.trader import Activity, Trader
+from services.sandbox.trader import Activity, Trader, Transfer
 
-_KINDS = frozenset({"FILL", "CFEE"})
+_KINDS = frozenset({"FILL", "CFEE", "CSD", "CSW"})
 
 
 async def get_activities(request: Request) -> JSONResponse:
@@ -26,7 +27,9 @@ async def get_activities(request: Request) -> JSONResponse:
         size = min(int(query.get("page_size", 100)), 100)
     except ValueError:
         raise bad("page_size must be a number", 40010001) from None
-    rows = [row for activity in trader.activities for row in _rows(activity, trader, kinds) if _within(activity, query)]
+    told = [(one.execution.at, _rows(one, trader, kinds)) for one in trader.activities]
+    told += [(one.at, _transfer(one, trader, kinds)) for one in trader.transfers]
+    rows = [row for at, rows in sorted(told, key=lambda entry: entry[0]) if _within(at, query) for row in rows]
     if query.get("direction", "desc") != "asc":
         rows.reverse()
     token = query.get("page_token")
@@ -36,8 +39,7 @@ async def get_activities(request: Request) -> JSONResponse:
     return JSONResponse(rows[:size])
 
 
-def _within(activity: Activity, query: Any) -> bool:
-    at = activity.execution.at
+def _within(at: datetime, query: Any) -> bool:
     if "date" in query and str(at.date()) != query["date"][:10]:
         return False
     if "after" in query and at <= read_time(query["after"]):
@@ -82,6 +84,24 @@ def _rows(activity: Activity, trader: Trader, kinds: set[str]) -> list[dict[str,
             }
         )
     return rows
+
+
+def _transfer(transfer: Transfer, trader: Trader, kinds: set[str]) -> list[dict[str, Any]]:
+    kind = "CSD" if transfer.amount > 0 else "CSW"
+    if kind not in kinds:
+        return []
+    return [
+        {
+            "id": transfer.id,
+            "account_id": trader.id,
+            "activity_type": kind,
+            "date": str(transfer.at.date()),
+            "created_at": stamp(transfer.at),
+            "net_amount": number(transfer.amount),
+            "description": "",
+            "status": "executed",
+        }
+    ]
 
 
 ROUTES = [Route("/v2/account/activities", get_activities), Route("/v2/account/activities/{kind}", get_activities)]

@@ -194,4 +194,14 @@ def _routes(folder: str) -> list[Route]:
     return routes
 
 
-ROUTES = [*_routes("/v2/stocks"), *_routes("/v1beta3/crypto/{loc}")]
+async def get_corporate_actions(request: Request) -> JSONResponse:
+    """None ever: the replayed prices are adjusted."""
+    check_reader(request, anonymous=False)
+    return JSONResponse({"corporate_actions": {}, "next_page_token": None})
+
+
+ROUTES = [
+    *_routes("/v2/stocks"),
+    *_routes("/v1beta3/crypto/{loc}"),
+    Route("/v1/corporate-actions", get_corporate_actions),
+]

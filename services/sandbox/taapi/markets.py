@@ -60,6 +60,7 @@ def is_free(text: str, exchange: str) -> bool:
     return exchange == "binance" and text.upper() in _FREE
 
 
-def interval_of(text: str, *, version: int) -> Timeframe | None:
-    known = text in (_V1 if version == 1 else _V2) or _SECONDS.fullmatch(text)
+def interval_of(text: str, *, version: int, running: Timeframe) -> Timeframe | None:
+    """The vendor's intervals, those of seconds, and the timeframe the sandbox runs on."""
+    known = text in (_V1 if version == 1 else _V2) or text == running or _SECONDS.fullmatch(text)
     return Timeframe(text) if known else None

@@ -150,7 +150,7 @@ def market_of(world: World, asked: Mapping[str, Any], plan: Plan) -> tuple[str, 
         symbol = crypto_symbol(text, world.universe) if "/" in text else None
     if symbol is None:
         raise bad(f"Unknown symbol: {text}")
-    interval = interval_of(str(asked["interval"]), version=1)
+    interval = interval_of(str(asked["interval"]), version=1, running=world.settings.timeframe)
     if interval is None:
         raise bad(f"Invalid interval: {asked['interval']}")
     return symbol, interval

@@ -116,7 +116,7 @@ def market_of(world: World, asked: Mapping[str, Any], plan: Plan) -> tuple[str, 
     missing = [name for name in ("exchange", "symbol", "timeframe") if not asked.get(name)]
     if missing:
         raise bad(f"Missing required: {', '.join(missing)}")
-    timeframe = interval_of(str(asked["timeframe"]), version=2)
+    timeframe = interval_of(str(asked["timeframe"]), version=2, running=world.settings.timeframe)
     if timeframe is None:
         raise bad(f"Invalid timeframe: {asked['timeframe']}")
     if asked["exchange"] not in EXCHANGES:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 from alpaca.common.exceptions import APIError
@@ -342,6 +343,20 @@ def test_fills_and_coin_fees_can_be_read_page_by_page(client: TradingClient):
     assert second[0]["qty"] == "-0.000025"
     later: Any = client.get("/account/activities/FILL", {"after": fills[1]["transaction_time"]})
     assert [fill["symbol"] for fill in later] == ["AAPL"]
+
+
+def test_deposits_and_withdrawals_are_activities_and_no_profit(sandbox: Sandbox, client: TradingClient, key: str):
+    buy(client, "AAPL", 1)
+    sandbox.deposit(key, "500.50")
+    sandbox.deposit(key, "-100")
+    flows: Any = client.get("/account/activities", {"activity_types": "CSD,CSW", "direction": "asc"})
+    assert [(flow["activity_type"], flow["net_amount"]) for flow in flows] == [("CSD", "500.5"), ("CSW", "-100")]
+    books = sandbox.books(key)
+    assert (books["deposits"], books["realized"], books["balanced"]) == ("100400.5", "0", True)
+    with pytest.raises(HTTPError) as refusal:
+        sandbox.deposit(key, "-1000000")
+    assert refusal.value.code == 422
+    refusal.value.close()
 
 
 def test_portfolio_history_ends_at_the_present_equity(client: TradingClient):

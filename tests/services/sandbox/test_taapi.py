@@ -276,6 +276,12 @@ def test_a_wrong_key_is_unauthorized_when_one_is_set():
         assert get(server, "rsi", secret="right").status_code == 200
 
 
+def test_the_running_timeframe_is_an_interval_too():
+    with running_sandbox(timeframe="10m", symbols=("BTC/USD",)) as server:
+        assert get(server, "candle", interval="10m").status_code == 200
+        assert get(server, "candle", interval="3m").status_code == 400
+
+
 def test_a_bar_is_there_as_soon_as_it_has_closed(sandbox: Sandbox):
     newest = get(sandbox, "candle", backtrack=1).json()["timestamp"]
     assert 0 <= time.time() - (newest + 5) < 5.5
