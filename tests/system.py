@@ -137,9 +137,8 @@ class System:
     # ---- looking and asking ----------------------------------------------------------------------------------------------------
     def sandbox(self, path: str, *, method: str = "GET", body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        request = Request(
-            f"http://127.0.0.1:{self.sandbox_port}{path}", data=data, method=method, headers={"Content-Type": "application/json"}
-        )
+        headers = {"Content-Type": "application/json", "APCA-API-KEY-ID": "sandbox", "APCA-API-SECRET-KEY": "sandbox"}
+        request = Request(f"http://127.0.0.1:{self.sandbox_port}{path}", data=data, method=method, headers=headers)
         with urlopen(request, timeout=10) as answer:
             text = answer.read().decode()
         return json.loads(text) if text[:1] in "[{" else text
