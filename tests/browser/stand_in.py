@@ -28,8 +28,8 @@ from tests.browser.world import World, symbols_of
 
 DASHBOARD = Path(__file__).parents[2] / "dashboard"
 ACTIVITY = {"decision", "outcome", "order", "fill", "trading", "halt", "pause", "trade_settings", "command", "command_result", "config"}
-PAGES = ("overview", "symbol", "portfolio", "system", "settings", "help")
-KEYS = {"overview": "o", "symbol": "s", "portfolio": "p", "system": "h", "settings": ",", "help": "?"}
+PAGES = ("overview", "symbol", "portfolio", "risk", "system", "settings", "help")
+KEYS = {"overview": "o", "symbol": "s", "portfolio": "p", "risk": "r", "system": "h", "settings": ",", "help": "?"}
 PUSH_SECONDS = 0.05
 
 

@@ -5,7 +5,7 @@ import { Icon } from "#app/components/icon.mjs";
 import { modelState } from "#app/components/services.mjs";
 import { freshness, summary } from "#app/freshness.mjs";
 import { html } from "#app/html.mjs";
-import { bus } from "#app/socket.mjs";
+import { bus, connection } from "#app/socket.mjs";
 import { all, latest, system } from "#app/store.mjs";
 
 /** @typedef {{name: string, state: "done" | "waiting" | "wrong", text: string}} Step */
@@ -42,11 +42,11 @@ function modelStep(model) {
 const ICONS = { done: "check", waiting: "clock", wrong: "warning" };
 
 export function Checklist() {
-  if (!system.value.ready) return null;
+  if (!system.value.ready || connection.value.state !== "open") return null;
   const list = steps();
   const left = list.filter(({ state }) => state !== "done");
   if (!left.length) return null;
-  return html`<section class="panel checklist" aria-labelledby="checklist-title"><div class="panel-head"><h2 id="checklist-title">Getting ready</h2>
+  return html`<section class="panel checklist" aria-labelledby="checklist-title"><div class="panel-head"><h2 id="checklist-title">${left.some(({ state }) => state === "wrong") ? "Needs attention" : "Getting ready"}</h2>
       <span class="since">${list.length - left.length} of ${list.length}</span></div>
     <ol class="steps">${list.map(({ name, state, text }) => html`<li key=${name} data-state=${state}><${Icon} name=${ICONS[state]} /><span><strong>${name}</strong> ${text}<span class="sr-only"> (${state})</span></span></li>`)}</ol></section>`;
 }

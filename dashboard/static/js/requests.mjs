@@ -13,7 +13,7 @@ import { onFact } from "./store.mjs";
  */
 
 export const CONFIRM_SECONDS = 3;
-const SHOWN_MS = 6_000;
+const SHOWN_MS = 4_000;
 
 /** @type {import("@preact/signals").Signal<Request[]>} */
 export const requests = signal([]);

@@ -9,7 +9,7 @@ import { CONFIRM_SECONDS } from "./requests.mjs";
  * @typedef {import("./facts.d.ts").TradingSwitch} TradingSwitch
  * @typedef {import("./facts.d.ts").TradingEffective} TradingEffective
  * @typedef {import("./facts.d.ts").Halt} Halt
- * @typedef {{trading: TradingSwitch | null, effective: TradingEffective | null, halt: Halt | null, alive: boolean, ready: boolean}} Facts
+ * @typedef {{trading: TradingSwitch | null, effective: TradingEffective | null, halt: Halt | null, alive: boolean, ready: boolean, connected: boolean}} Facts
  * @typedef {"unknown" | "starting" | "off" | "on" | "reduce" | "halted"} Phase
  * @typedef {{phase: Phase, word: string, says: string, waiting: null | {text: string, late: boolean}, missing: [string, string][]}} View
  */
@@ -46,13 +46,15 @@ function outstanding({ trading, effective, halt }) {
 
 /** @param {Facts} facts @param {number} now milliseconds by the server's clock @returns {View} */
 export function viewOf(facts, now) {
-  const { trading, effective, alive, ready } = facts;
+  const { trading, effective, alive, ready, connected } = facts;
   const phase = inForce(effective);
   const view = /** @type {View} */ ({ phase, word: WORDS[phase], says: SAYS[phase], waiting: null, missing: [] });
   if (!ready) return { ...view, says: "Waiting for the first snapshot." };
   const open = outstanding(facts);
-  if (open) view.waiting = waitingText(open.what, ageSeconds(open.at, now) ?? 0, effective?.draining ?? 0, alive);
-  else if (!alive && phase !== "unknown") view.waiting = { text: "Execution does not answer; this is what it did last.", late: true };
+  if (open && !connected) view.waiting = { text: `${open.what} requested, not confirmed when the connection was lost`, late: true };
+  else if (open) view.waiting = waitingText(open.what, ageSeconds(open.at, now) ?? 0, effective?.draining ?? 0, alive);
+  else if (!connected) view.waiting = { text: "this is what was known when the connection was lost", late: true };
+  else if (!alive && phase !== "unknown") view.waiting = { text: "execution is not running; this is what it did last", late: true };
   if (trading?.state === "on" && phase !== "on" && phase !== "reduce") view.missing = Object.entries(effective?.missing ?? {});
   return view;
 }

@@ -159,6 +159,10 @@ export function words(topic, fact) {
 /** Why an engine gave no view. @param {string} reason */
 export const abstained = (reason) => because("No view", reason);
 
+const ABBREVIATIONS = /^(rsi|macd|ema|sma|atr|adx|obv|vwap)\b/;
+/** `ema_20` → `EMA 20`. @param {string} name */
+export const indicatorName = (name) => capital(name.replaceAll("_", " ").replace(ABBREVIATIONS, (word) => word.toUpperCase()));
+
 const SESSIONS = /** @type {Record<string, string>} */ ({
   pre: "pre-market", regular: "open", after: "after hours", closed: "closed", always: "always open",
 });

@@ -10,13 +10,14 @@ import { route } from "../router.mjs";
 import { bus, connection, offlineSeconds } from "../socket.mjs";
 import { system } from "../store.mjs";
 import { Empty } from "./figures.mjs";
-import { COMMAND } from "./halt.mjs";
+import { COMMAND, HaltFailed } from "./halt.mjs";
 import { Header } from "./header.mjs";
 import { Icon } from "./icon.mjs";
 import { Navigation } from "./navigation.mjs";
 import { RequestsList } from "./requests_list.mjs";
 import { mode, view } from "./state_pill.mjs";
 import { Questions } from "./symbol_actions.mjs";
+import { WhyDialog } from "./why.mjs";
 
 /** The page's module by name; null while it loads, an Error where it could not. @type {import("@preact/signals").Signal<Record<string, any>>} */
 const pages = signal({});
@@ -76,5 +77,5 @@ export function App() {
     <main id="main" tabindex="-1" data-stale=${system.value.ready && stale ? "true" : "false"} data-ready=${system.value.ready ? "true" : "false"}><${Banners} /><${Page} />
       <footer class="footer"><span>TraderMagic is software, not advice. Trading can lose money.</span>
         <span>Charts by <a href="https://www.tradingview.com/" target="_blank" rel="noopener noreferrer">TradingView</a></span></footer></main>
-    <${RequestsList} /><${Questions} /><${Announcements} />`;
+    <${RequestsList} /><${Questions} /><${WhyDialog} /><${HaltFailed} /><${Announcements} />`;
 }

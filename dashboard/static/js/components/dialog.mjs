@@ -1,12 +1,16 @@
 // A native dialog: it holds the focus, closes on Escape, and gives the focus back.
 
+import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { html } from "../html.mjs";
 
+/** What every dialog shows beside its own buttons: a dialog must not stand between a person and HALT. @type {import("@preact/signals").Signal<any>} */
+export const always = signal(null);
+
 let count = 0;
 
-/** @param {{title: string, tone?: string, onClose: () => void, children: any, actions: any, wide?: boolean}} props */
-export function Dialog({ title, tone = "", onClose, children, actions, wide = false }) {
+/** @param {{title: string, tone?: string, onClose: () => void, children: any, actions: any, wide?: boolean, plain?: boolean}} props */
+export function Dialog({ title, tone = "", onClose, children, actions, wide = false, plain = false }) {
   const element = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const name = useRef(`dialog-${++count}`).current;
   useEffect(() => {
@@ -17,7 +21,7 @@ export function Dialog({ title, tone = "", onClose, children, actions, wide = fa
   return html`<dialog class=${`dialog ${tone && `dialog-${tone}`} ${wide && "dialog-wide"}`} ref=${element} aria-labelledby=${name} onClose=${onClose}>
     <h2 id=${name} class="dialog-title">${title}</h2>
     <div class="dialog-body">${children}</div>
-    <div class="dialog-actions">${actions}</div>
+    <div class="dialog-actions">${always.value && !plain && html`<span class="dialog-halt"><${always.value} /></span>`}${actions}</div>
   </dialog>`;
 }
 

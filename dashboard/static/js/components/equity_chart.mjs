@@ -64,7 +64,7 @@ function options(box) {
   const grid = { stroke: colour("--line"), width: 1 };
   const font = `11px ${getComputedStyle(document.body).fontFamily}`;
   return {
-    width: box.clientWidth, height: box.clientHeight, legend: { show: false }, padding: [8, 4, 0, 0],
+    width: box.clientWidth, height: box.clientHeight, legend: { show: false }, padding: [8, 14, 0, 0],
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
     scales: { x: { time: true }, y: { range } },
     series: [{}, { stroke: colour("--accent"), width: 1.75, fill: colour("--accent-wash"), points: { show: false } }],
@@ -90,12 +90,12 @@ async function draw(box) {
   };
   const stopColours = effect(() => {
     void colours.value;
-    if (curve.peek()) make();
+    if ((curve.peek()?.[0].length ?? 0) > 1) make();
   });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   const stopCurve = effect(() => {
-    if (!curve.value) return;
+    if ((curve.value?.[0].length ?? 0) < 2) return;
     if (!plot) make();
     else timer ??= setTimeout(redraw, REDRAW_MS);
   });
@@ -133,6 +133,6 @@ export function EquityChart() {
   const few = points && points[0].length < 2;
   return html`<figure class="equity" aria-label="Equity over time"><figcaption class="equity-caption"><span class="label">Equity curve</span>
       ${points && !few && first && last !== undefined && html`<span>since ${time((points[0][0] ?? 0) * 1_000)}: <${Gain} value=${last - first} /> <${Change} value=${last / first - 1} arrow=${false} /></span>`}</figcaption>
-    <div class="equity-box" ref=${box} role="img" aria-label=${last ? `Equity now ${money(last)}` : "Equity"}></div>
+    <div class="equity-box" data-empty=${Boolean(few)} ref=${box} role="img" aria-label=${last ? `Equity now ${money(last)}` : "Equity"}></div>
     ${few && html`<${Empty} title="The curve begins with the account's second reading." />`}</figure>`;
 }

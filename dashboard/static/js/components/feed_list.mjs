@@ -10,10 +10,13 @@ import { system } from "../store.mjs";
 import { outcomeWords, words } from "../words.mjs";
 import { Empty, Moment } from "./figures.mjs";
 import { Icon } from "./icon.mjs";
+import { WhyButton } from "./why.mjs";
 
 const filter = preference("activity", { kind: "all", symbol: "", holds: false });
 const KINDS = [["all", "All"], ["trades", "Trades"], ["decisions", "Decisions"], ["controls", "System"]];
 const DRAWN = 150;
+/** What can be walked back to its bar. */
+const EXPLAINED = new Set(["decision", "outcome", "order", "fill"]);
 
 /** @param {{entry: import("../activity.mjs").Entry, named?: boolean}} props */
 function Line({ entry, named = true }) {
@@ -24,8 +27,8 @@ function Line({ entry, named = true }) {
   return html`<li class=${classes("feed-line", `tone-${said.tone}`)} data-kind=${entry.kind} data-topic=${entry.topic}>
     <span class="feed-icon"><${Icon} name=${said.icon} size=${14} /></span>
     <div class="feed-body"><p class="feed-title">${named && entry.symbol && html`<a href=${symbolPath(entry.symbol)}>${entry.symbol}</a>`}<strong>${said.title}</strong>
-      <${Moment} at=${entry.at} /></p>
-      ${said.text && html`<p class="feed-text">${said.text}</p>`}
+      ${EXPLAINED.has(entry.topic) && html`<${WhyButton} id=${fact.id} />`}<${Moment} at=${entry.at} /></p>
+      ${said.text && html`<p class="feed-text" title=${said.text}>${said.text}</p>`}
       ${became && html`<p class=${`feed-became tone-${became.tone}`}>${capital(became.text || /** @type {any} */ (became).title)}</p>`}</div></li>`;
 }
 

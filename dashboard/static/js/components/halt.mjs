@@ -6,7 +6,7 @@ import { html } from "../html.mjs";
 import { dismiss, request, requests } from "../requests.mjs";
 import { halt } from "../store.mjs";
 import { ulid } from "../api.mjs";
-import { Dialog } from "./dialog.mjs";
+import { always, Dialog } from "./dialog.mjs";
 import { Icon } from "./icon.mjs";
 import { view } from "./state_pill.mjs";
 
@@ -14,20 +14,23 @@ export const COMMAND = "./tradermagic halt --broker";
 const ATTEMPTS = 3;
 const PATIENCE_MS = 3_000;
 const PAUSE_MS = 700;
-const failed = signal(false);
+/** Why it could not be done, empty while it was not tried or was. */
+const failed = signal("");
 
 /** Repeating is safe, the key stays the same; it ends after seconds, so that it cannot come late. */
 export async function pressHalt() {
-  failed.value = false;
+  failed.value = "";
+  let why = "";
   for (let attempt = 1, key = ulid(); attempt <= ATTEMPTS; attempt += 1) {
     const body = { reason: "HALT pressed on the dashboard" };
     const state = await request({ kind: "halt", label: "Halt", path: "halt", body, key, patience: PATIENCE_MS, proven: () => Boolean(halt.value) });
     if (state === "waiting") return;
+    why = requests.peek().find((one) => one.key === key)?.detail ?? "";
     dismiss(key);
     if (state === "refused") break;
     if (attempt < ATTEMPTS) await new Promise((done) => setTimeout(done, PAUSE_MS));
   }
-  failed.value = true;
+  failed.value = why || "The server was not reached.";
 }
 
 export function HaltButton() {
@@ -38,20 +41,21 @@ export function HaltButton() {
   return html`
     <button type="button" class="halt" aria-label=${halted ? "Trading is halted. Press to halt again." : "Halt all trading now"}
       data-state=${confirmed ? "halted" : busy || halted ? "busy" : "ready"} onClick=${pressHalt}>
-      <${Icon} name="halt" size=${18} /><span>${word}</span>
-    </button>
-    ${failed.value && html`<${HaltFailed} />`}`;
+      <${Icon} name="halt" size=${18} /><span>${word}</span></button>`;
 }
+always.value = HaltButton;
 
-function HaltFailed() {
+/** Drawn once for the page, however many buttons there are. */
+export function HaltFailed() {
+  if (!failed.value) return null;
   const close = () => {
-    failed.value = false;
+    failed.value = "";
   };
   const actions = html`
     <button type="button" class="button" onClick=${close}>Close</button>
     <button type="button" class="button button-danger" onClick=${pressHalt}>Try again</button>`;
-  return html`<${Dialog} title="Not halted" tone="danger" onClose=${close} actions=${actions}>
-    <p>The server was not reached or refused. <strong>Trading may go on.</strong></p>
+  return html`<${Dialog} title="Not halted" tone="danger" plain onClose=${close} actions=${actions}>
+    <p>${failed.value} <strong>Trading may go on.</strong></p>
     <p>On the machine that runs TraderMagic, type</p>
     <pre class="command" tabindex="0">${COMMAND}</pre>
     <p>It needs neither this page nor Redis: it suspends trading at the broker and cancels entries. Or use the broker's own page.</p>

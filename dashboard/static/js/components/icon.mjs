@@ -16,6 +16,7 @@ const LINES = /** @type {Record<string, string>} */ ({
   paper: "M4 1.8h5.5L12.5 5v9.2H4zM9.3 1.8V5h3.2M6 8h4.5M6 11h4.5",
   live: "M9 1.5L3.5 9H8l-1 5.5L12.5 7H8z",
   halt: "M5.3 1.8h5.4l3.5 3.5v5.4l-3.5 3.5H5.3l-3.5-3.5V5.3zM6 6l4 4M10 6l-4 4",
+  halted: "M5.3 1.8h5.4l3.5 3.5v5.4l-3.5 3.5H5.3l-3.5-3.5V5.3zM6 6l4 4M10 6l-4 4",
   on: "M5 3l8 5-8 5z",
   play: "M5 3l8 5-8 5z",
   off: "M8 1.8v6M4.4 4.2a5.2 5.2 0 107.2 0",

@@ -4,8 +4,10 @@ import { computed } from "@preact/signals";
 import { second } from "../clock.mjs";
 import { number } from "../format.mjs";
 import { classes, html } from "../html.mjs";
+import { online } from "../socket.mjs";
 import { all, latest, system } from "../store.mjs";
 import { processName } from "../words.mjs";
+import { Empty } from "./figures.mjs";
 
 export const NEEDED = ["market_data", "decision", "execution"];
 const HEARTBEAT_MS = 15_000;
@@ -56,10 +58,12 @@ const Item = ({ state, name, text, title }) => html`<li class=${classes("service
 
 export function Services() {
   const model = latest("model").value;
-  if (!system.value.ready) return null;
-  const { state, text } = modelState(model);
+  if (!system.value.ready) return html`<${Empty} title="Loading…" />`;
+  // What is not heard may be alive all the same.
+  const unknown = online.value ? null : { state: "none", text: "not known while disconnected" };
+  const { state, text } = unknown ?? modelState(model);
   return html`<ul class="services" aria-label="Processes and model">
-    ${processes.value.filter(({ name }) => NEEDED.includes(name)).map((one) => html`<${Item} key=${one.name} name=${processName(one.name)} ...${processState(one)} title=${one.alive.map((beat) => beat.replica).join(", ")} />`)}
+    ${processes.value.filter(({ name }) => NEEDED.includes(name)).map((one) => html`<${Item} key=${one.name} name=${processName(one.name)} ...${unknown ?? processState(one)} title=${one.alive.map((beat) => beat.replica).join(", ")} />`)}
     ${model && model.phase !== "off" && html`<${Item} name=${model.model} state=${state} text=${text} title=${model.detail} />`}
     ${model?.phase === "pulling" && html`<li class="service-progress"><progress max="100" value=${model.percent ?? undefined} aria-label=${`Pulling ${model.model}`}></progress></li>`}
   </ul>`;

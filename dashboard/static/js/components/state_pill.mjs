@@ -3,6 +3,7 @@
 import { computed } from "@preact/signals";
 import { second } from "../clock.mjs";
 import { html } from "../html.mjs";
+import { online } from "../socket.mjs";
 import { all, halt, latest, system } from "../store.mjs";
 import { modeOf, viewOf } from "../trading_switch.mjs";
 import { Icon } from "./icon.mjs";
@@ -20,7 +21,7 @@ export const view = computed(() =>
   viewOf(
     {
       trading: latest("trading").value, effective: latest("trading_effective").value, halt: halt.value,
-      alive: alive("execution"), ready: system.value.ready,
+      alive: alive("execution"), ready: system.value.ready, connected: online.value,
     },
     second.value,
   ),

@@ -20,7 +20,7 @@ import { alive } from "./state_pill.mjs";
 import { SymbolActions } from "./symbol_actions.mjs";
 
 /** @param {{symbol: string}} props */
-function Price({ symbol }) {
+export function Price({ symbol }) {
   const text = useMemo(
     () =>
       computed(() => {
@@ -34,7 +34,7 @@ function Price({ symbol }) {
 }
 
 /** @param {{symbol: string}} props */
-function Trend({ symbol }) {
+export function Trend({ symbol }) {
   const points = seriesOf(symbol).value;
   const span = points ? Math.max(0, points.length - 1) * timeframeSeconds(system.value.timeframe) : 0;
   return html`<span class="trend" title=${`Change over the last ${duration(span)}`}><${Change} value=${changeOf(points)} /><span class="trend-span">${span ? duration(span) : ""}</span></span>`;
@@ -75,7 +75,7 @@ function Votes({ symbol }) {
 }
 
 /** @param {{symbol: string}} props */
-function Status({ symbol }) {
+export function Status({ symbol }) {
   const status = useMemo(
     () =>
       computed(() => {
@@ -103,7 +103,7 @@ function Held({ symbol }) {
 }
 
 /** @param {{symbol: string}} props */
-function Badges({ symbol }) {
+export function Badges({ symbol }) {
   const paused = pauseOf(symbol);
   const market = latest("market").value;
   const session = sessionOf(symbol, market);

@@ -11,6 +11,7 @@ import { Dialog } from "./dialog.mjs";
 import { Moment } from "./figures.mjs";
 import { Icon } from "./icon.mjs";
 import { mode, view } from "./state_pill.mjs";
+import { wish } from "../trading_switch.mjs";
 import { TurnOnDialog } from "./turn_on.mjs";
 
 const asking = signal(/** @type {"" | "on" | "resume"} */ (""));
@@ -21,7 +22,8 @@ function Since() {
   const halted = halt.value;
   const fact = halted ?? trading;
   if (!fact) return html`<span class="since">Trading starts off.</span>`;
-  return html`<span class="since">${halted ? "halted" : `asked for: ${trading.state}`} by ${fact.by}, <${Moment} at=${fact.made_at} /></span>`;
+  const what = halted ? "halted" : view.value.waiting ? `${wish(trading)} asked for` : wish(trading);
+  return html`<span class="since" title=${fact.by}>${what} <${Moment} at=${fact.made_at} /> by ${fact.by}</span>`;
 }
 
 function Waiting() {
@@ -62,7 +64,7 @@ function Buttons() {
         ? html`<button type="button" class="button button-large" disabled=${off} onClick=${() => askFor({ state: "off" })}><${Icon} name="off" />Turn trading off</button>
           <button type="button" class="toggle" role="switch" aria-checked=${reduce} disabled=${off || Boolean(running("trading"))}
             onClick=${() => askFor({ state: "on", reduce_only: !reduce })}><span class="toggle-track" aria-hidden="true"></span>Reduce only</button>`
-        : html`<button type="button" class="button button-large button-primary" disabled=${off} onClick=${() => (asking.value = "on")}><${Icon} name="on" />Turn trading on…</button>`
+        : html`<button type="button" class=${`button button-large ${mode.value.name === "live" ? "button-live" : "button-primary"}`} disabled=${off} onClick=${() => (asking.value = "on")}><${Icon} name="on" />Turn trading on…</button>`
     }
   </div>`;
 }
