@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 
@@ -16,7 +17,7 @@ from shared.runtime.settings import read
 
 
 def main() -> int:
-    """Exit statuses: 0 stopped when asked, 1 the port is taken, 2 the configuration is invalid."""
+    """Exit statuses: 0 stopped when asked, 1 the port is taken or the market died, 2 the configuration is invalid."""
     try:
         settings = read(SandboxSettings)
         configure(level=settings.log_level, form=settings.log_format, secrets=settings.secrets(), process="sandbox")
@@ -30,12 +31,16 @@ def main() -> int:
         sys.stderr.write(f"sandbox: cannot listen on {settings.sandbox_host}:{settings.sandbox_port}: {os.strerror(error.errno or 0)}\n")
         return 1
     log = get_logger("sandbox")
+    # We say ourselves where we listen; its own lines say the same in four.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     for symbol in world.universe.wanted:
         instrument = world.universe.get(symbol)
         log.info("replaying", symbol=symbol, source=instrument.description, simulated=True)
     log.info("listening", host=settings.sandbox_host, port=door.getsockname()[1], timeframe=str(settings.timeframe))
-    asyncio.run(make_server(create_app(world)).serve(sockets=[door]))
-    return 0
+    server = make_server(create_app(world))
+    world.on_failure = server.stop
+    asyncio.run(server.serve(sockets=[door]))
+    return 1 if world.failure else 0
 
 
 if __name__ == "__main__":

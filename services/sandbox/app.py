@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,6 +18,7 @@ from services.sandbox.faults.middleware import App, Simulated
 from services.sandbox.taapi import routes as taapi
 from services.sandbox.taapi.access import TaapiError
 from services.sandbox.world import World
+from shared.runtime.logging import get_logger
 
 # The paths asked most come first; TAAPI's names stand at the root and therefore last.
 ROUTES = [
@@ -37,18 +38,25 @@ ROUTES = [
 
 
 def create_app(world: World) -> App:
-    """The ASGI application of one world."""
+    """The ASGI application of one world. A market that dies of what nobody expected says so and calls `world.on_failure`."""
     faults.follow(world)
+
+    def ended(task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            world.failure = f"{type(error).__name__}: {error}"
+            get_logger("sandbox").error("the market stopped", exc_info=error)
+            world.on_failure()
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         running = asyncio.create_task(world.exchange.run())
+        running.add_done_callback(ended)
         try:
             yield
         finally:
             running.cancel()
-            with suppress(asyncio.CancelledError):
-                await running
+            await asyncio.wait({running})
             await world.close()
 
     app = Starlette(routes=ROUTES, lifespan=lifespan, exception_handlers={ApiError: _answer, TaapiError: _answer, 404: _unknown_path})

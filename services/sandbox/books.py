@@ -167,8 +167,10 @@ def market_json(world: World) -> dict[str, Any]:
 
 
 async def healthz(request: Request) -> JSONResponse:
-    """Answers once prices can be had."""
+    """Well while prices can be had and the market moves."""
     world = world_of(request)
+    if world.failure:
+        return JSONResponse({"status": "failed", "simulated": True, "error": world.failure}, status_code=503)
     symbol = world.universe.wanted[0]
     price = number(world.tape.mark(symbol, world.clock()))
     accounts = len(world.exchange.traders)

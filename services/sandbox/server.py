@@ -34,7 +34,7 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2_048)
 
 
-def make_server(app: App) -> uvicorn.Server:
+def make_server(app: App) -> Server:
     """Call `serve(sockets=[…])` on a loop of your own."""
     config = uvicorn.Config(
         app,
@@ -49,10 +49,10 @@ def make_server(app: App) -> uvicorn.Server:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=2,
     )
-    return _Server(config)
+    return Server(config)
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Stops on SIGTERM and SIGINT and ends like a process that was asked to, not like one that was killed."""
 
     @contextmanager
@@ -61,7 +61,7 @@ class _Server(uvicorn.Server):
         numbers = (signal.SIGTERM, signal.SIGINT)
         try:
             for number in numbers:
-                loop.add_signal_handler(number, self._stop)
+                loop.add_signal_handler(number, self.stop)
         except (RuntimeError, ValueError):  # not the main thread: whoever started it stops it
             yield
             return
@@ -71,5 +71,5 @@ class _Server(uvicorn.Server):
             for number in numbers:
                 loop.remove_signal_handler(number)
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
         self.should_exit = True

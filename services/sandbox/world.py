@@ -31,6 +31,8 @@ class World:
     alpaca_budget: Budget
     faults: Faults = field(default_factory=Faults)
     streams: dict[int, tuple[Callable[[], str], Callable[[], None]]] = field(default_factory=dict)  # whose, and how to hang up
+    failure: str = ""  # why the market stopped, if it did; `on_failure` is called when it does
+    on_failure: Callable[[], None] = lambda: None
     loaded_calendar: Calendar | None = None
     _loading: asyncio.Task[Calendar] | None = None
 

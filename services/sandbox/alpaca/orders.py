@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -58,16 +59,56 @@ def check_allowed(trader: Trader) -> None:
         raise ApiError(403, 40310000, "new orders are rejected by user request")
 
 
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a list of orders is narrowed to; None does not narrow. Times bound when an order was submitted."""
+
+    closed_only: bool
+    symbols: frozenset[str] | None
+    side: str | None
+    kind: str | None
+    after: datetime | None
+    until: datetime | None
+
+    @classmethod
+    def of(cls, query: QueryParams) -> Filter:
+        """Raises ApiError."""
+        names = frozenset(name.strip().replace("/", "") for name in query["symbols"].split(",")) if "symbols" in query else None
+        kind = query.get("asset_class")
+        return cls(
+            closed_only=query.get("status") == "closed",
+            symbols=names,
+            side=query.get("side"),
+            kind=None if kind == "all" else kind,
+            after=read_time(query["after"]) if "after" in query else None,
+            until=read_time(query["until"]) if "until" in query else None,
+        )
+
+    def takes(self, order: Order) -> bool:
+        kind = "crypto" if asset_class(order.symbol) == "crypto" else "us_equity"
+        return (
+            not (self.closed_only and order.open)
+            and (self.symbols is None or order.symbol.replace("/", "") in self.symbols)
+            and self.side in {None, order.side}
+            and self.kind in {None, kind}
+            and (self.after is None or order.created_at > self.after)
+            and (self.until is None or order.created_at <= self.until)
+        )
+
+
 async def list_orders(request: Request) -> JSONResponse:
     trader = trader_of(request)
     query = request.query_params
-    orders: Iterable[Order] = trader.account.book.orders.values()
     status = query.get("status", "open")
     if status not in {"open", "closed", "all"}:
         raise bad(f"invalid status: {status}", 40010001)
-    if status == "open":
-        orders = trader.account.book.open()
-    chosen = [order for order in orders if _matches(order, query, status)]
+    try:
+        limit = min(int(query.get("limit", 50)), 500)
+    except ValueError:
+        raise bad("limit must be a number", 40010001) from None
+    book = trader.account.book
+    narrowed = Filter.of(query)
+    chosen = [order for order in (book.open() if status == "open" else book.orders.values()) if narrowed.takes(order)]
     descending = query.get("direction", "desc") != "asc"
     chosen.sort(key=lambda order: order.created_at, reverse=descending)
     chosen = _page(chosen, query, descending=descending)
@@ -75,31 +116,10 @@ async def list_orders(request: Request) -> JSONResponse:
     if nested:
         present = {order.id for order in chosen}
         chosen = [order for order in chosen if order.parent_id not in present]
-    try:
-        limit = min(int(query.get("limit", 50)), 500)
-    except ValueError:
-        raise bad("limit must be a number", 40010001) from None
     return JSONResponse([order_json(order, trader, nested=nested) for order in chosen[:limit]])
 
 
-def _matches(order: Order, query: Any, status: str) -> bool:
-    if status == "closed" and order.open:
-        return False
-    if "symbols" in query:
-        names = {name.strip().replace("/", "") for name in query["symbols"].split(",")}
-        if order.symbol.replace("/", "") not in names:
-            return False
-    if query.get("side") not in {None, order.side}:
-        return False
-    kind = "crypto" if asset_class(order.symbol) == "crypto" else "us_equity"
-    if query.get("asset_class") not in {None, "all", kind}:
-        return False
-    if "after" in query and order.created_at <= read_time(query["after"]):
-        return False
-    return not ("until" in query and order.created_at > read_time(query["until"]))
-
-
-def _page(orders: list[Order], query: Any, *, descending: bool) -> list[Order]:
+def _page(orders: list[Order], query: QueryParams, *, descending: bool) -> list[Order]:
     """Only those submitted before, or after, the order named."""
     for name, wants_later in (("before_order_id", False), ("after_order_id", True)):
         if name not in query:

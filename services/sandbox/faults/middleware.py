@@ -21,6 +21,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _MARK = (b"x-simulated", b"true")
+_MOST_BYTES = 1_048_576
 _SPARED = ("/sandbox", "/healthz")
 
 
@@ -44,6 +45,9 @@ class Simulated:
                 message["headers"] = [*message.get("headers", ()), _MARK]
             await send(message)
 
+        if _too_large(scope):
+            await _answer(marked, 413, b'{"message":"request body too large"}', "application/json")
+            return
         if not self._world.faults or scope["path"].startswith(_SPARED):
             await self._app(scope, receive, marked)
             return
@@ -131,6 +135,11 @@ class Simulated:
         trader = self._world.exchange.trader(key)
         trader.posts[name] += 1
         trader.lost[name] += 1
+
+
+def _too_large(scope: Scope) -> bool:
+    length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+    return length.isdigit() and int(length) > _MOST_BYTES
 
 
 async def _answer(send: Send, status: int, body: bytes, content_type: str) -> None:

@@ -70,6 +70,22 @@ def test_a_taken_port_is_said(sandbox: Sandbox, tmp_path: Path):
     assert log == f"sandbox: cannot listen on 127.0.0.1:{sandbox.port}: Address already in use\n"
 
 
+def test_a_market_that_dies_of_the_unexpected_is_neither_healthy_nor_silent(fresh_sandbox: Sandbox):
+    async def die() -> None:
+        raise ZeroDivisionError("unexpected")
+
+    fresh_sandbox.world.exchange._round = die  # type: ignore[method-assign]
+    end = time.monotonic() + 5
+    while (answer := httpx.get(f"{fresh_sandbox.url}/healthz")).status_code == 200 and time.monotonic() < end:
+        time.sleep(0.02)
+    assert (answer.status_code, answer.json()["error"]) == (503, "ZeroDivisionError: unexpected")
+
+
+def test_an_oversized_request_is_refused_before_it_is_read(sandbox: Sandbox):
+    answer = httpx.post(f"{sandbox.url}/bulk", content=b"x" * 1_100_000)
+    assert answer.status_code == 413
+
+
 def test_every_answer_is_marked_as_simulated(sandbox: Sandbox):
     for path in ("/healthz", "/v2/account", "/rsi", "/no/such", "/sandbox/market", "/sandbox/books?key=nobody"):
         assert httpx.get(f"{sandbox.url}{path}").headers["x-simulated"] == "true"
