@@ -53,6 +53,14 @@ CALCULATIONS = (
     Calculation("vwap", "vwap", {"value": "vwap"}),
 )
 
+class OtherCandle(DataMalformed):
+    """A value is of another candle than the one asked for; `opened` is that one's, None where it is not told."""
+
+    def __init__(self, text: str, *, opened: int | None) -> None:
+        super().__init__(text)
+        self.opened = opened
+
+
 Point = Mapping[str, Any]  # the fields of one candle's result, `timestamp` among them where the vendor gave it
 
 
@@ -128,7 +136,7 @@ def values(result: object, calculation: Calculation, opened: int, *, dated: bool
     if dated or any(stamp is not None for stamp in stamps):
         rows = [row for row, stamp in zip(rows, stamps, strict=True) if stamp == opened]
         if not rows:
-            raise DataMalformed(f"{calculation.id}: expected the candle opened at {opened}, was {stamps[-1]}")
+            raise OtherCandle(f"{calculation.id}: expected the candle opened at {opened}, was {stamps[-1]}", opened=stamps[-1])
     newest = rows[-1]
     missing = [key for key in calculation.fields if key not in newest]
     if missing:

@@ -8,9 +8,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from services.market_data.source import Answer, Candle, Reading, Tick, Want
-from services.market_data.sources._taapi_answers import Asked, Point, Told, candle, number, timestamp, values
+from services.market_data.sources._taapi_answers import Asked, OtherCandle, Point, Told, candle, number, timestamp, values
 from shared.domain.errors import DataError, DataMalformed, DataStale, DataUnfinished
 from shared.domain.market import Timeframe
+
+
+class Behind(DataUnfinished):
+    """What is told is of the candle before: the vendor has not gone on to the next yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,13 @@ def reading(want: Want, told: Told, asked: Asked, moment: Moment) -> Answer:
         return DataUnfinished(f"{moment.origin}: expected a closed candle, was {_of(candles)}", symbol=want.symbol)
     newest, expected = closed[-1], moment.timeframe.floor(moment.sent_at)
     if newest.close_at == expected - moment.timeframe.length:
-        return DataUnfinished(f"{moment.origin}: expected the candle closed at {expected}, was {newest.close_at}", symbol=want.symbol)
+        return Behind(f"{moment.origin}: expected the candle closed at {expected}, was {newest.close_at}", symbol=want.symbol)
     troubles: list[DataError] = []
     found = _values(newest, told, asked, moment, troubles, forming=len(closed) < len(candles))
+    before = int(newest.close_at.timestamp()) - 2 * moment.timeframe.seconds
+    if asked.backtrack and not found and any(isinstance(trouble, OtherCandle) and trouble.opened == before for trouble in troubles):
+        text = f"{moment.origin}: expected values of the candle closed at {newest.close_at}, were of the one before"
+        return Behind(text, symbol=want.symbol)
     try:
         price = tick(want.symbol, told.price, moment)
     except DataMalformed as error:

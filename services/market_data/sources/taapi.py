@@ -27,11 +27,11 @@ from services.market_data.sources._taapi_answers import (
     refusal,
     said,
 )
-from services.market_data.sources._taapi_judged import Moment, missing, reading, tick
+from services.market_data.sources._taapi_judged import Behind, Moment, missing, reading, tick
 from services.market_data.sources._taapi_v1 import FirstGeneration
 from services.market_data.sources._taapi_v2 import SecondGeneration
 from services.market_data.sources._window import Window
-from shared.domain.errors import ConfigurationInvalid, DataError, DataUnfinished, RateLimited, SourceRefused, SourceUnavailable
+from shared.domain.errors import ConfigurationInvalid, DataError, RateLimited, SourceRefused, SourceUnavailable
 from shared.domain.market import Timeframe
 from shared.runtime.clock import Clock
 
@@ -122,7 +122,7 @@ class Taapi:
     # ---- bars ------------------------------------------------------------------------------------------------------------------
     async def latest(self, wants: Sequence[Want], timeframe: Timeframe) -> list[Answer]:
         answers = await self._look(wants, timeframe, backtrack=1)
-        late = [at for at, answer in enumerate(answers) if isinstance(answer, DataUnfinished)]
+        late = [at for at, answer in enumerate(answers) if isinstance(answer, Behind)]
         if late:
             # Until a trade opens the next candle (a quiet coin, the last bar of a session), the vendor's newest is the one that closed.
             again = await self._look([wants[at] for at in late], timeframe, backtrack=0)
@@ -148,11 +148,11 @@ class Taapi:
         try:
             return await self._dialect.tell(self._ask, symbols, timeframe, asked)
         except SourceRefused as error:
+            if _about_the_key(error):
+                raise
             if len(symbols) == 1:
                 error.symbol = error.symbol or symbols[0]
                 return [error]
-            if _about_the_key(error):
-                raise
         alone = await asyncio.gather(*(self._tell([symbol], timeframe, asked) for symbol in symbols), return_exceptions=True)
         return [_only(answer) for answer in alone]
 
@@ -234,7 +234,7 @@ def _counted(count: int, noun: str) -> str:
 
 def _about_the_key(error: SourceRefused) -> bool:
     words = str(error).lower()
-    return "key" in words or "unauthorized" in words or "status 401" in words
+    return any(word in words for word in ("key", "token", "unauthorized", "status 401"))
 
 
 def _only(answer: list[Told | DataError] | BaseException) -> Told | DataError:
