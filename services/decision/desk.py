@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -68,13 +68,21 @@ class Desk:
             return
         fault = self._fault(announced)
         if fault:
-            if event.again:
-                return  # said when it came
-            raise fault
+            await self._refuse(event, fault)
+            return
         if at_work:
             at_work.waiting.give_up("superseded", f"the next bar closed at {iso(announced.at)}")
             await at_work.done.wait()
         await self._take_up(announced, again=event.again)
+
+    async def _refuse(self, event: Event[Indicators], fault: TradingError) -> None:
+        """Raises the fault, the first time. At a beat the key is looked at: a message may be dated so that none after it is newer."""
+        if not event.again:
+            raise fault
+        if event.fact.at > self._process.clock.now():
+            written = await self._process.bus.latest(event.ref)
+            if written is not None and written.rank < event.fact.rank:
+                await self.on_indicators(replace(event, fact=written))
 
     def _fault(self, indicators: Indicators) -> TradingError | None:
         symbol, age = indicators.symbol, self._process.clock.now() - indicators.at
