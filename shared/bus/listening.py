@@ -10,7 +10,7 @@ the history is ever given.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import Any
 
 from shared.bus import keys
@@ -54,6 +54,7 @@ class Listening:
         for watch in self._watches:
             side = self._lossless if watch.consumer else self._conflating
             side.setdefault(watch.key, []).append(watch)
+        self._confirming = {watch.key for watch in self._watches if watch.confirm}
         self._newest: dict[str, bytes] = {}  # channel to the last message not yet looked at
         self._behind: dict[int, _Watch] = {}  # lossless watches with something to read, by identity
         self._wake = asyncio.Event()
@@ -103,16 +104,18 @@ class Listening:
             if loop.time() >= due:
                 if not first:
                     await subscription.ping()
-                for event in await self._read_keys(repeat=not first):
+                for event in await self._read_keys(self._conflating, repeat=not first):
                     yield event
                 self._behind.update((id(watch), watch) for watches in self._lossless.values() for watch in watches)
                 due, first = loop.time() + self._beat, False
             if self._behind:
                 for event in await self._read_on():
                     yield event
+            for event in await self._confirm():
+                yield event
             for _ in range(len(self._newest)):
                 channel = next(iter(self._newest))
-                for event in await self._take(channel, self._newest.pop(channel)):
+                for event in self._newer(self._conflating[channel], self._newest.pop(channel)):
                     yield event
             if not (self._newest or self._behind or self._trouble):
                 self._wake.clear()
@@ -123,33 +126,24 @@ class Listening:
                     alarm.cancel()
 
     # ---- conflating ------------------------------------------------------------------------------------------------------------
-    async def _take(self, channel: str, payload: bytes) -> list[Event[Any]]:
-        watches = self._conflating[channel]
-        raw: bytes | None = payload
-        if any(watch.confirm for watch in watches):
-            (raw,) = await self._store.get((channel,))
-        return [] if raw is None else self._newer(watches, raw)
+    async def _confirm(self) -> list[Event[Any]]:
+        """What the keys hold of which a message told."""
+        told = [channel for channel in self._newest if channel in self._confirming]
+        for channel in told:
+            del self._newest[channel]
+        return await self._read_keys(told, repeat=False)
 
-    async def _read_keys(self, *, repeat: bool) -> list[Event[Any]]:
-        """The newest of every key. With `repeat`, again to those who asked for it."""
-        channels = list(self._conflating)
+    async def _read_keys(self, channels: Collection[str], *, repeat: bool) -> list[Event[Any]]:
+        """The newest of these keys. With `repeat`, again to those who asked for it."""
         if not channels:
             return []
         events: list[Event[Any]] = []
-        for channel, raw in zip(channels, await self._store.get(channels), strict=True):
+        for channel, raw in zip(channels, await self._store.get(list(channels)), strict=True):
             watches = self._conflating[channel]
-            if raw is None:
-                events += await self._ended(watches)
-                continue
-            fresh = self._newer(watches, raw)
+            fresh = await self._ended(watches) if raw is None else self._newer(watches, raw)
             events += fresh
-            if repeat:
-                given = {id(event.fact) for event in fresh}
-                events += [
-                    Event(watch.ref, watch.seen, again=True)
-                    for watch in watches
-                    if watch.repeat and watch.seen is not None and id(watch.seen) not in given
-                ]
+            if repeat and raw is not None and not fresh:
+                events += [Event(watch.ref, watch.seen, again=True) for watch in watches if watch.repeat and watch.seen is not None]
         return events
 
     def _newer(self, watches: list[_Watch], raw: bytes) -> list[Event[Any]]:

@@ -87,7 +87,7 @@ class RedisStore:
 
     async def _connected(self) -> Wire:
         """One attempt at a time, shared by all who wait for it."""
-        if self._wire is not None and self._wire.broken is None:
+        if self._wire is not None and self._wire.usable():
             return self._wire
         if self._closed:
             raise BusUnavailable("the bus was closed")

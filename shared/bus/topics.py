@@ -5,12 +5,13 @@
     ids:<name>:{SYMBOL}[:<part>]       zset     ids already created, scored by their history entry's milliseconds
     rank:<name>:{SYMBOL}[:<part>]      string   (at, revision) of the newest, zero-padded
     cursor:{SYMBOL}:<consumer>:<key>   string   how far a consumer has read a history
-    claim:{SYMBOL}:<work>              string   token of the replica at work on it; expires
+    claim:{SYMBOL}:<work>              string   token of the replica at work on it; expires; begins with a topic's or its process's name
     fence:{SYMBOL}                     string   the newest fencing token that may write intents of this symbol
     lease:{NAME} and fence:{NAME}      string   the active process of an account, and the counter of its tokens
 
-The braces are part of the name: all keys of one symbol share a slot. A global topic has neither symbol nor braces. The part of a bar or
-an indicator of a further timeframe is the timeframe in braces, `bar:{BTC/USD}:{1h}`; of a signal or a prompt, the engine's name.
+The braces are part of the name: all keys of one symbol share a slot. A global topic has neither symbol nor braces, its further keys are
+`history:<key>`, `ids:{history:<key>}`, `rank:{<key>}` and `cursor:{<key>}:<consumer>:<key>` (see `keys.py`). The part of a bar or an
+indicator of a further timeframe is the timeframe in braces, `bar:{BTC/USD}:{1h}`; of a signal or a prompt, the engine's name.
 """
 
 from __future__ import annotations

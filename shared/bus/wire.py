@@ -71,6 +71,10 @@ class Wire(asyncio.Protocol):
         self._gone = asyncio.Event()
         self.broken: BusError | None = None
 
+    def usable(self) -> bool:
+        """Not broken, and of this loop: one that has ended takes its connections with it."""
+        return self.broken is None and self._loop is asyncio.get_running_loop()
+
     async def ask(self, *commands: bytes) -> list[Any]:
         """An answer to each, a Refusal where the server refused. Raises BusUnavailable."""
         futures = [self._expect() for _ in commands]

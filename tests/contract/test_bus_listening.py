@@ -100,9 +100,10 @@ async def test_the_newest_is_given_again_at_each_beat_to_who_asks(bus: Bus) -> N
         assert [event.again for event in ear.heard if event.ref == ETH] == [False]
 
 
-async def test_a_lifted_halt_is_heard(bus: Bus) -> None:
+@pytest.mark.parametrize("confirm", [False, True])
+async def test_a_lifted_halt_is_heard(bus: Bus, confirm: bool) -> None:
     await bus.publish(Ref(HALT), halt())
-    async with listening(bus, Listen(Ref(HALT))) as ear:
+    async with listening(bus, Listen(Ref(HALT), confirm=confirm)) as ear:
         await ear.facts(1)
         await bus.publish(Ref(HALT), halt(at=CLOSE + MINUTE, id="halt|2", lifted_by="x"))
         assert await ear.facts(2) == ["halt|1", "halt|2"]
