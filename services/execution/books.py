@@ -21,17 +21,20 @@ from shared.trading.lifecycle import resolved
 K = TypeVar("K")
 V = TypeVar("V")
 ZERO = Decimal(0)
-KEPT = 4_000  # finished orders, intents and chains remembered; older ones are in the journal
+KEPT = 4_000  # finished orders and intents remembered; older ones are in the journal
+CHAINS = 20_000  # decisions remembered as dealt with: more than can be decided within the age at which one is refused
 _PROGRESS = {"pending": 0, "held": 0, "working": 1, "partially_filled": 2}
 
 
 class Recent(OrderedDict[K, V], Generic[K, V]):
-    """The newest `KEPT` entries; `keep` tells which older ones stay all the same."""
+    """The newest entries, at most `most`."""
+
+    most = KEPT
 
     def put(self, key: K, value: V) -> None:
         self[key] = value
         self.move_to_end(key)
-        if len(self) > KEPT:
+        if len(self) > self.most:
             self.popitem(last=False)
 
 
@@ -41,6 +44,10 @@ class Chain:
 
     steps: int = 0
     final: bool = False
+
+
+class Chains(Recent[tuple[str, str], Chain]):
+    most = CHAINS
 
 
 @dataclass(slots=True)
@@ -80,18 +87,22 @@ class Books:
     finished: Recent[str, BrokerOrder] = field(default_factory=Recent)
     intents: dict[str, Intent] = field(default_factory=dict)  # by client order id, those that are not over
     settled: Recent[str, Intent] = field(default_factory=Recent)
-    chains: Recent[tuple[str, str], Chain] = field(default_factory=Recent)
+    chains: Chains = field(default_factory=Chains)  # by symbol and origin id
     fills: Recent[tuple[str, str], str] = field(default_factory=Recent)  # (order id, cumulative) to fill id
     booked: Recent[str, Decimal] = field(default_factory=Recent)  # by order id, how much of it the position holds already
     tallies: dict[str, Tally] = field(default_factory=dict)
     positions: dict[str, Held] = field(default_factory=dict)
     reserved: dict[str, Reserved] = field(default_factory=dict)  # by client order id
     sent: deque[float] = field(default_factory=deque)
+    order_ids: Recent[str, str] = field(default_factory=Recent)  # by client order id, whatever became of the order
     ours: set[str] = field(default_factory=set)  # ids of open orders that belong to groups of ours
 
     # ---- orders ----------------------------------------------------------------------------------------------------------------
     def order(self, order_id: str) -> BrokerOrder | None:
         return self.orders.get(order_id) or self.finished.get(order_id)
+
+    def order_of(self, client_order_id: str) -> BrokerOrder | None:
+        return self.order(self.order_ids.get(client_order_id, ""))
 
     def take_order(self, seen: BrokerOrder) -> BrokerOrder | None:
         """The order as it stands now, None where the report is no news."""
@@ -99,6 +110,7 @@ class Books:
         newest = seen if known is None else merged(known, seen)
         if known is not None and newest == known:
             return None
+        self.order_ids.put(newest.client_order_id, newest.order_id)
         if newest.open:
             self.orders[newest.order_id] = newest
         else:

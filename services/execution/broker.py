@@ -19,7 +19,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from shared.domain.errors import TradingError
-from shared.domain.market import Quote
+from shared.domain.market import Market, Quote
 from shared.domain.orders import OPEN_STATUSES, OrderStatus, OrderTerms, Side
 from shared.domain.portfolio import TradingMode
 from shared.trading.instruments import Abilities, Asset
@@ -223,8 +223,8 @@ class Broker(Protocol):
         """For ever; survives disconnections by itself. One consumer."""
         ...
 
-    def market(self, quote: Quote) -> None:
-        """A price from our own source, for a broker that fills at it. Others ignore it."""
+    def market(self, fact: Quote | Market) -> None:
+        """A price or the hours, from our own source, for a broker that goes by them. Others ignore them."""
         ...
 
     def recall(self, memory: Memory) -> None:

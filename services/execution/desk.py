@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -63,7 +62,7 @@ class Desk:
     recorder: Recorder
     sending: Sending
     limits: RiskLimits
-    served: Sequence[str]
+    served: list[str]
     full: bool = False
     keys_refused: str = ""
     dirty: asyncio.Event = field(default_factory=asyncio.Event)

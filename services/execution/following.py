@@ -29,6 +29,7 @@ class Following:
         self._desk = desk
         self._ends: defaultdict[str, list[asyncio.Event]] = defaultdict(list)
         self._withdrawn: Recent[str, None] = Recent()  # orders that we cancelled ourselves
+        self._checks: Recent[str, tuple[Check, ...]] = Recent()  # of the gate, by client order id, for every step of the outcome
 
     async def run(self) -> None:
         """The broker's stream, for ever. Every (re)connection asks for a reconciliation, since the stream never replays."""
@@ -132,6 +133,9 @@ class Following:
             kind, code, reason = ending(order, withdrawn=order.order_id in self._withdrawn)
             self.say(origin_of(moved), kind, code, reason, intent=moved, order=order, final=True)
 
+    def keep_checks(self, intent: Intent, checks: tuple[Check, ...]) -> None:
+        self._checks.put(intent.client_order_id, checks)
+
     def say(
         self,
         origin: Origin,
@@ -149,6 +153,7 @@ class Following:
         chain = desk.books.chain(origin.symbol, origin.id)
         chain.steps += 1
         chain.final = chain.final or final
+        checks = checks or (self._checks.get(intent.client_order_id, ()) if intent else ())
         desk.count(kind, code)
         desk.tell(desk.scribe.outcome(origin, chain.steps, kind, code, reason, checks=checks, intent=intent, order=order))
 
@@ -176,12 +181,12 @@ class Following:
             try:
                 await self._desk.broker.cancel(order.order_id)
             except OrderNotFound as error:
-                self._vanished(order, error)
+                self.vanished(order, error)
         for order in orders:
             if not await self.ended(order.order_id, seconds=seconds):
                 raise BrokerUnavailable(f"an order that was cancelled is still open after {seconds:g} s", symbol=order.symbol)
 
-    def _vanished(self, order: BrokerOrder, error: TradingError) -> None:
+    def vanished(self, order: BrokerOrder, error: TradingError) -> None:
         """The broker no longer knows an order that it had: its word is taken."""
         self._desk.report(error, symbol=order.symbol, order_id=order.order_id)
         self._desk.books.differences += 1
@@ -192,7 +197,7 @@ class Following:
             self.observe(await self._desk.broker.order(order_id))
         except OrderNotFound as error:
             if (order := self._desk.books.order(order_id)) is not None:
-                self._vanished(order, error)
+                self.vanished(order, error)
         except TradingError as error:
             self._desk.report(error)
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from shared.domain.decisions import Action, Decision
+from shared.domain.fact import iso
 from shared.domain.orders import OriginKind
 from shared.domain.trading import Command
 from shared.trading.states import Effect
@@ -68,6 +69,6 @@ def of_command(command: Command, symbol: str, *, limit: Decimal | None = None) -
     )
 
 
-def of_protection(symbol: str, number: int, at: datetime, leg: str, *, inputs: tuple[str, ...] = ()) -> Origin:
-    """`number` counts the protective intents of the symbol, so that each has its own client order id."""
-    return Origin(kind="protection", id=f"protection|{symbol}|{number}", symbol=symbol, at=at, leg=leg, inputs=inputs)
+def of_protection(symbol: str, at: datetime, leg: str, *, inputs: tuple[str, ...] = ()) -> Origin:
+    """`at` is when the need was seen; with the leg it names the origin, so that each has a client order id of its own."""
+    return Origin(kind="protection", id=f"protection|{symbol}|{iso(at)}|{leg}", symbol=symbol, at=at, leg=leg, inputs=inputs)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from services.execution.broker import BrokerOrder
 from services.execution.desk import Desk
 from services.execution.following import Following
 from services.execution.origin import Origin
@@ -61,11 +62,26 @@ class Path:
 
     # ---- what stands already ---------------------------------------------------------------------------------------------------
     def _standing(self, origin: Origin) -> Intent | None:
-        """The intent that this origin has led to."""
+        """The intent that this origin has led to; also where only the broker still knows of it."""
+        books = self._desk.books
         for leg in ("entry", "exit") if origin.kind == "decision" else (origin.leg,):
-            if found := self._desk.books.intent(client_order_id(self._desk.books.account_id, origin.id, leg)):
+            name = client_order_id(books.account_id, origin.id, leg)
+            if found := books.intent(name):
                 return found
+            if order := books.order_of(name):
+                return self._adopted(origin, leg, order)
         return None
+
+    def _adopted(self, origin: Origin, leg: str, order: BrokerOrder) -> Intent:
+        """The broker has an order of this origin that the journal has lost."""
+        desk = self._desk
+        desk.books.differences += 1
+        desk.process.log.warning("difference", symbol=origin.symbol, ours="no intent", broker=f"order {order.order_id} {order.status}")
+        intent = desk.scribe.intent(origin, leg, order.terms, increases=leg == "entry", reference=order.average_price, inputs=())
+        desk.books.put_intent(intent)
+        desk.tell(intent)
+        self._following.show(intent, order)
+        return desk.books.intent(intent.client_order_id) or intent
 
     def _pending(self, origin: Origin) -> Intent | None:
         found = self._standing(origin)
@@ -112,6 +128,9 @@ class Path:
             return self._submitting.stop(origin, early, (), pending)
         await desk.prepare(origin.symbol, entering=origin.action in {"buy", "sell"})
         for _ in range(3):
+            if outdated := self._entries_against(origin):
+                await self._following.withdraw(outdated, seconds=CANCEL_SECONDS)
+                await desk.read_positions()
             wish = self._aim(origin)
             if wish.side is None:
                 return self._submitting.stop(origin, Barrier(wish.code, wish.reason), (), pending)
@@ -128,6 +147,14 @@ class Path:
             await self._following.withdraw(standing, seconds=CANCEL_SECONDS)
             await desk.read_positions()
         return Wait(0.5, "orders of the symbol keep changing")
+
+    def _entries_against(self, origin: Origin) -> list[BrokerOrder]:
+        """Entries still working towards what the decision turns away from: what they would yet fill must not come."""
+        if origin.action not in {"buy", "sell"}:
+            return []
+        books = self._desk.books
+        entries = [one for one in books.working_entries(origin.symbol) if one.terms.side != origin.action]
+        return [order for one in entries if (order := books.orders.get(one.order_id or "")) is not None]
 
     def _early(self, origin: Origin) -> Barrier | None:
         """Two answers that need nobody to be asked."""

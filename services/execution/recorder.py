@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 
-from shared.bus.port import Bus, Publication
+from shared.bus.port import Bus, Health, Publication
 from shared.domain.errors import BusError, BusUnavailable, FactInvalid, FenceLost, TradingError
 from shared.runtime.clock import Clock
 
@@ -112,17 +112,18 @@ class Recorder:
                 done.set_exception(error)
         self._waiting.clear()
 
-    async def look_for_restart(self) -> None:
-        """Compares Redis' run id with the last one seen; on another one writes the last minutes again. Silent while Redis is away."""
+    async def look_for_restart(self) -> Health | None:
+        """Compares Redis' run id with the last one seen; on another one writes the last minutes again. None while Redis is away."""
         try:
-            run_id = (await self._bus.health()).run_id
+            health = await self._bus.health()
         except BusError:
-            return
-        if self._run_id and run_id != self._run_id:
-            self._run_id = run_id
+            return None
+        if self._run_id and health.run_id != self._run_id:
+            self._run_id = health.run_id
             self._restarted()
             self._repeat()
-        self._run_id = run_id
+        self._run_id = health.run_id
+        return health
 
     def _repeat(self) -> None:
         since = self._clock.monotonic() - REMEMBERED.total_seconds()

@@ -1,6 +1,6 @@
 """What became of an order whose answer was lost: the broker is asked by client order id, with patience, and nothing else is done meanwhile.
 
-The patience is longer than any request may take, so that an order still on its way has arrived or has failed when the last "never seen" comes.
+The patience is longer than any request may take: an order still on its way has arrived or has failed when the last "never seen" comes.
 """
 
 from __future__ import annotations
@@ -29,13 +29,17 @@ class Resolving:
 
         Several callers share one inquiry. While the broker does not answer it goes on, for ever.
         """
+        return await asyncio.shield(self.begin(intent))
+
+    def begin(self, intent: Intent) -> asyncio.Task[Intent]:
+        """The inquiry, begun where it is not under way."""
         name = intent.client_order_id
         task = self._asking.get(name)
         if task is None:
             task = asyncio.get_running_loop().create_task(self._inquire(intent))
             self._asking[name] = task
             task.add_done_callback(lambda _: self._asking.pop(name, None))
-        return await asyncio.shield(task)
+        return task
 
     async def _inquire(self, intent: Intent) -> Intent:
         waits = list(ONE_QUESTION if intent.state == "intent" else PATIENCE)

@@ -91,6 +91,7 @@ class Submitting:
             if isinstance(want, Stop):
                 return self.stop(origin, want.barrier, want.checks, pending)
             first, handed = self._announce(want)
+            self._following.keep_checks(handed, want.checks)
             try:
                 await self._desk.record(first, handed)
             except BusUnavailable as error:

@@ -24,6 +24,7 @@ class Views:
         self.trading: TradingSwitch | None = None
         self.halt: Halt | None = None
         self.lifted: Halt | None = None
+        self._written_halt = ""  # id of the halt that Redis is known to have had: only such a one can have been lifted
         self.settings: TradeSettings | None = None
         self.market: Market | None = None
         self.quotes: dict[str, Quote] = {}
@@ -59,8 +60,8 @@ class Views:
         else:
             self.trading = trading
         if halt is not None:
-            self.halt = halt
-        elif self.halt is not None:
+            self.halt, self._written_halt = halt, halt.id
+        elif self.halt is not None and self.halt.id == self._written_halt:
             self.lifted, self.halt = self.halt, None
         self.settings, self.market = settings or self.settings, market or self.market
         self.pauses = {symbol: pause for symbol, pause in zip(symbols, pauses, strict=True) if pause is not None}
@@ -73,7 +74,7 @@ class Views:
 
     def _see_halt(self, halt: Halt) -> None:
         if halt.present:
-            self.halt = halt
+            self.halt, self._written_halt = halt, halt.id
         elif self.halt is not None and halt.rank > self.halt.rank:
             self.lifted, self.halt = halt, None
 

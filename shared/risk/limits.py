@@ -57,6 +57,8 @@ CODES: MappingProxyType[str, OutcomeKind] = MappingProxyType(
         "entry_working": "skipped",
         "exit_working": "skipped",
         "withdrawn": "skipped",
+        "not_sent": "failed",
+        "interrupted": "failed",
         "halted": "refused",
         "live_unconfirmed": "refused",
         "decision_stale": "refused",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -19,18 +19,20 @@ class Tally:
     quantity, cost  signed; cost is what the open part was bought (negative: sold short) for
     realized        profit and loss of what was closed since `day_began`
     lost_at         when the last closing execution lost money, None while none did
+    at              of the last execution
     """
 
     quantity: Decimal = ZERO
     cost: Decimal = ZERO
     realized: Decimal = ZERO
     lost_at: datetime | None = None
+    at: datetime | None = None
 
 
 def after(tally: Tally, fill: Fill) -> Tally:
     signed = fill.quantity if fill.side == "buy" else -fill.quantity
     if tally.quantity == 0 or (tally.quantity > 0) == (signed > 0):
-        return Tally(tally.quantity + signed, tally.cost + signed * fill.price, tally.realized, tally.lost_at)
+        return Tally(tally.quantity + signed, tally.cost + signed * fill.price, tally.realized, tally.lost_at, fill.at)
     closed = min(abs(signed), abs(tally.quantity))
     average = tally.cost / tally.quantity
     made = closed * (fill.price - average) * (1 if tally.quantity > 0 else -1)
@@ -41,6 +43,7 @@ def after(tally: Tally, fill: Fill) -> Tally:
         cost=left * fill.price if crossed else left * average,
         realized=tally.realized + made,
         lost_at=fill.at if made < 0 else tally.lost_at,
+        at=fill.at,
     )
 
 
@@ -51,5 +54,5 @@ def tally(fills: Iterable[Fill], *, day_began: datetime | None = None) -> Tally:
         before = ZERO if day_began and fill.at < day_began else None
         state = after(state, fill)
         if before is not None:
-            state = Tally(state.quantity, state.cost, before, state.lost_at)
+            state = replace(state, realized=before)
     return state

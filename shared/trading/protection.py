@@ -1,8 +1,8 @@
 """Where a position is protected, what should rest at the broker for that, and when a level has been reached.
 
 The form follows the broker: whole shares carry a target and a stop of which one cancels the other, for as long as it takes; a fraction of a
-share a stop for the day, renewed each session; crypto a stop-limit. What cannot rest (the target of a fraction or of a coin, whose units the
-stop has reserved) is watched by us.
+share a stop for the day, renewed each session; crypto a stop-limit. What cannot rest (the target of a fraction or of a coin, whose units
+the stop has reserved) is watched by us.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Resting:
 
 
 def levels_of(side: Side, price: Decimal, asset: Asset, *, stop_percent: Decimal, target_percent: Decimal) -> Levels:
-    """For a position entered by `side` at `price`. A percentage of 0 means none. The stop is rounded away from the price, the target too."""
+    """For a position entered by `side` at `price`. A percentage of 0 means none. Both are rounded away from the price."""
     below, above = price * (1 - stop_percent / 100), price * (1 + target_percent / 100)
     if side == "sell":
         below, above = price * (1 - target_percent / 100), price * (1 + stop_percent / 100)

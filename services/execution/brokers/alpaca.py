@@ -39,7 +39,7 @@ from services.execution.brokers._http import BoundedSession, looking, was_sent
 from services.execution.settings import ExecutionSettings
 from shared.domain.errors import BrokerDenied, BrokerUnavailable, ConfigurationInvalid, OrderNotFound, OrderUnknown, TradingError
 from shared.domain.fact import asset_class
-from shared.domain.market import Quote
+from shared.domain.market import Market, Quote
 from shared.domain.orders import OrderTerms
 from shared.domain.portfolio import TradingMode
 from shared.runtime.logging import get_logger
@@ -303,7 +303,7 @@ class AlpacaBroker:
     async def _suspended(self, suspended: bool) -> None:
         await self._ask("suspend", lambda client: client.patch("/account/configurations", {"suspend_trade": suspended}), lambda _: None)
 
-    def market(self, quote: Quote) -> None:
+    def market(self, fact: Quote | Market) -> None:
         pass
 
     def recall(self, memory: Memory) -> None:

@@ -1,0 +1,256 @@
+"""The active process at work: the parts put together, started in order, ended together.
+
+fence raised, memory read → what the broker says taken in → decisions and commands. Until then trading is "starting".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import datetime, timedelta
+from typing import Any
+
+from services.execution.accounting import Accounting
+from services.execution.books import Books
+from services.execution.broker import Broker
+from services.execution.commanding import Commanding
+from services.execution.desk import Desk, first_settings
+from services.execution.following import Following
+from services.execution.guarding import Guarding
+from services.execution.origin import of_decision
+from services.execution.path import Path
+from services.execution.recalling import Recalling, symbols_of
+from services.execution.reconciliation import Reconciliation
+from services.execution.recorder import Recorder
+from services.execution.resolving import Resolving
+from services.execution.scribe import Scribe
+from services.execution.sending import Fencing, Sending
+from services.execution.settings import ExecutionSettings
+from services.execution.standby import lease_name
+from services.execution.submitting import Submitting
+from services.execution.switching import Switching
+from services.execution.views import Views
+from shared.bus.port import Claim, Event, Listen, Ref
+from shared.bus.topics import COMMAND, DECISION, HALT, MARKET, PAUSE, QUOTE, TRADE_SETTINGS, TRADING, TRADING_EFFECTIVE
+from shared.domain.decisions import Decision
+from shared.domain.errors import BusError, RevisionConflict, TradingError
+from shared.domain.market import Market, Quote
+from shared.domain.trading import Command
+from shared.runtime import asking
+from shared.runtime.attend import Attendance, Handler
+from shared.runtime.process import Process
+
+CONSUMER = "execution"
+REREAD_SECONDS = 1.0
+CLOCK_SECONDS = 15.0
+DRAIN_SECONDS = 5.5
+SETTLE_SECONDS = 1.0
+BEAT = timedelta(seconds=2)
+
+
+class Active:
+    """One stretch of being the active process. `starts`: the process has just been started, as against having taken over."""
+
+    def __init__(self, process: Process[ExecutionSettings], broker: Broker, account: str, claim: Claim, *, starts: bool) -> None:
+        self._process = process
+        self._starts = starts
+        self._claim = claim
+        views, books = Views(), Books(account)
+        scribe = Scribe(
+            account=account,
+            mode=broker.mode,
+            broker=broker.name,
+            config=process.config,
+            simulated=process.simulated,
+            replica=process.replica,
+            fence=claim.token,
+            clock=process.clock,
+        )
+        self._fencing = Fencing(
+            bus=process.bus,
+            views=views,
+            lease=lease_name(account),
+            token=claim.token,
+            mode=broker.mode,
+            account=account,
+            ready=lambda: books.reconciled and not claim.lost,
+        )
+        recorder = Recorder(process.bus, process.clock, report=process.report, restarted=self._redis_restarted)
+        self.desk = Desk(
+            process=process,
+            broker=broker,
+            views=views,
+            books=books,
+            scribe=scribe,
+            recorder=recorder,
+            sending=Sending(broker, self._fencing),
+            limits=process.settings.limits,
+            served=list(process.settings.symbols),
+        )
+        self._following = Following(self.desk)
+        self._submitting = Submitting(self.desk, self._following)
+        self._resolving = Resolving(self.desk, self._following)
+        self._accounting = Accounting(self.desk)
+        self._path = Path(self.desk, self._following, self._submitting, self._resolving)
+        self._reconciliation = Reconciliation(self.desk, self._following, self._resolving, self._accounting)
+        self._guarding = Guarding(self.desk, self._following, self._path, self._submitting, self._resolving)
+        self._commanding = Commanding(self.desk, self._following, self._path, self._reconciliation)
+
+    async def run(self) -> None:
+        """Until the process stops. Raises FenceLost, and what was not expected."""
+        desk, bus = self.desk, self._process.bus
+        symbols = await symbols_of(bus, self._process.settings.symbols)
+        await Recalling(desk, self._following, self._accounting).recall(symbols)
+        # A symbol that is no longer traded stays served, exits only, until what we bought of it is sold.
+        ours = {intent.symbol for intent in (*desk.books.intents.values(), *desk.books.settled.values())}
+        desk.served += [symbol for symbol in symbols if symbol not in desk.served and symbol in ours and desk.books.held(symbol)]
+        await self._first_facts()
+        await desk.views.reread(bus, desk.served)
+        if desk.views.market is not None:
+            desk.broker.market(desk.views.market)
+        switching = Switching(desk, self._following, self._path, self._accounting, since=await self._since())
+        parts = [desk.recorder.run(), switching.run(), self._following.run(), self._attend_states(), self._keep_reading(), self._work()]
+        try:
+            await self._together(parts)
+        finally:
+            desk.books.reconciled = False
+            for part in (self._guarding, switching, self._resolving):
+                await part.close()
+            self._fencing.close()
+
+    async def _together(self, parts: list[Coroutine[Any, Any, None]]) -> None:
+        """Runs the parts until the process stops and the last has finished its work, or one of them fails."""
+        tasks = [asyncio.ensure_future(part) for part in parts]
+        work = tasks[-1]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            if self._process.stopping.is_set():  # what is on its way comes back and is recorded before the lease is given up
+                await asyncio.wait({work}, timeout=DRAIN_SECONDS)
+                await asyncio.wait([asyncio.ensure_future(self.desk.sending.landed())], timeout=SETTLE_SECONDS)
+                await self.desk.recorder.settle(SETTLE_SECONDS)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _work(self) -> None:
+        """Reconciles, then takes decisions and commands until the process stops."""
+        process = self._process
+        process.state = "starting"
+        await self._reconciliation.until_done()
+        process.state = "running"
+        beside = [asyncio.ensure_future(one) for one in (self._reconciliation.run(), self._accounting.run(), self._guarding.run())]
+        attending = asyncio.ensure_future(self._attend())
+        try:
+            await self._commanding.resume()
+            done, _ = await asyncio.wait({attending, *beside}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in (attending, *beside):
+                task.cancel()
+            await asyncio.gather(attending, *beside, return_exceptions=True)
+
+    # ---- the first facts -------------------------------------------------------------------------------------------------------
+    async def _first_facts(self) -> None:
+        """The switch and the sizing where nobody has set them yet; and off at a start where that is wanted."""
+        bus, desk, now = self._process.bus, self.desk, self._process.clock.now()
+        if await bus.latest(Ref(TRADE_SETTINGS)) is None:
+            first = first_settings(desk.settings, now).replace(config=desk.scribe.config, simulated=desk.scribe.simulated)
+            try:
+                await bus.compare_and_set(Ref(TRADE_SETTINGS), first, expected=0)
+            except RevisionConflict:
+                pass  # a person was faster
+        standing = await bus.latest(Ref(TRADING))
+        if standing is None:
+            try:
+                await asking.switch(bus, "off", by="execution", reason="first start", seen=0)
+            except RevisionConflict:
+                pass
+        elif standing.state == "on" and self._starts and not desk.settings.keeps_switch:
+            await asking.switch(bus, "off", by="execution", reason="TRADING_AT_START is off")
+
+    async def _since(self) -> datetime:
+        """When this stretch began; later than the last one even where its clock was ahead of ours."""
+        last = await self._process.bus.latest(Ref(TRADING_EFFECTIVE))
+        now = self._process.clock.now()
+        return now if last is None else max(now, last.at + timedelta(microseconds=1))
+
+    # ---- listening -------------------------------------------------------------------------------------------------------------
+    async def _attend_states(self) -> None:
+        """What a person set, and prices: from the first moment, whatever else is under way."""
+        symbols = self.desk.served
+        topics = (TRADING, HALT, TRADE_SETTINGS, MARKET)
+        listens: list[Listen[Any]] = [Listen(Ref(topic)) for topic in topics]
+        listens += [Listen(Ref(topic, symbol)) for symbol in symbols for topic in (PAUSE, QUOTE)]
+        handlers: dict[str, Handler] = {topic.name: self._on_state for topic in (*topics, PAUSE)}
+        await Attendance(self._process, listens, {**handlers, QUOTE.name: self._on_quote}, beat=BEAT).run()
+
+    async def _attend(self) -> None:
+        symbols = self.desk.served
+        listens: list[Listen[Any]] = [Listen(Ref(DECISION, symbol), consumer=CONSUMER) for symbol in symbols]
+        listens.append(Listen(Ref(COMMAND), consumer=CONSUMER, start="now"))
+        handlers: dict[str, Handler] = {DECISION.name: self._on_decision, COMMAND.name: self._on_command}
+        await Attendance(self._process, listens, handlers, beat=BEAT, lane=self._lane).run()
+
+    def _lane(self, event: Event[Any]) -> str:
+        """Names the lane of an event, and notes a symbol's newest decision as it is put in line: it supersedes the older ones."""
+        fact = event.fact
+        if isinstance(fact, Decision) and fact.symbol:
+            newest = self.desk.views.decided.get(fact.symbol)
+            self.desk.views.decided[fact.symbol] = fact.at if newest is None else max(fact.at, newest)
+            return fact.symbol
+        assert isinstance(fact, Command)
+        # A long liquidation must not hold up a cancel, nor one symbol's another's.
+        return f"{fact.command} {fact.arguments.get('symbol', '')}"[:80]
+
+    async def _on_decision(self, event: Event[Any]) -> None:
+        await self._path.follow(of_decision(event.fact))
+        self._accounting.check_failures()
+
+    async def _on_command(self, event: Event[Any]) -> None:
+        await self._commanding.handle(event.fact)
+
+    async def _on_state(self, event: Event[Any]) -> None:
+        self.desk.views.see(event)
+        if isinstance(event.fact, Market):
+            self.desk.broker.market(event.fact)
+        self.desk.switch_changed.set()
+
+    async def _on_quote(self, event: Event[Any]) -> None:
+        quote: Quote = event.fact
+        self.desk.views.see(event)
+        self.desk.broker.market(quote)
+        assert quote.symbol is not None
+        self._guarding.watch(quote.symbol)
+
+    # ---- reading again ---------------------------------------------------------------------------------------------------------
+    def _redis_restarted(self) -> None:
+        """Redis may have lost its last second: what it lost is written again, and the broker is asked before anything more is sent."""
+        self._process.log.warning("redis_restarted")
+        self.desk.books.reconciled = False
+        self.desk.reconcile_wanted.set()
+        self.desk.switch_changed.set()
+
+    async def _keep_reading(self) -> None:
+        """Once a second: what a person set, room in Redis, whether Redis is the same; now and then the broker's clock."""
+        desk, process = self.desk, self._process
+        clock_read_at = float("-inf")
+        while True:
+            try:
+                health = await desk.recorder.look_for_restart()
+                desk.full = health.nearly_full if health else desk.full
+                lost = await desk.views.reread(process.bus, desk.served)
+                for ref, fact in lost:
+                    await process.bus.publish(ref, fact)
+            except BusError as error:
+                process.report(error)
+            if desk.books.reconciled and process.clock.monotonic() - clock_read_at > CLOCK_SECONDS:
+                clock_read_at = process.clock.monotonic()
+                try:
+                    await desk.read_clock()
+                except TradingError as error:
+                    process.report(error)
+            await process.clock.sleep(REREAD_SECONDS)

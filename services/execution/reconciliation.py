@@ -1,0 +1,176 @@
+"""What the broker says, taken in whole: at the start, every minute, after the stream came back and after Redis restarted. One way for all.
+
+Everything is adopted as the broker has it; each difference from what we thought is logged with both sides and counted. Orders that we did
+not place are shown and left alone. Until it has finished once, nothing new is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+from services.execution.accounting import Accounting
+from services.execution.broker import BrokerOrder, BrokerPosition
+from services.execution.desk import Desk
+from services.execution.following import Following, origin_of
+from services.execution.resolving import Resolving
+from shared.domain.errors import OrderNotFound, TradingError
+from shared.trading.increments import plain
+
+EVERY_SECONDS = 60.0
+OVERLAP = timedelta(minutes=10)
+FIRST_LOOK = timedelta(hours=24)
+# What changed this recently may simply not have been told yet.
+RECENT = timedelta(seconds=5)
+# An intent that is certainly not with the broker and that nobody has taken up again.
+FORGOTTEN = timedelta(seconds=90)
+
+
+class Reconciliation:
+    def __init__(self, desk: Desk, following: Following, resolving: Resolving, accounting: Accounting) -> None:
+        self._desk = desk
+        self._following = following
+        self._resolving = resolving
+        self._accounting = accounting
+        self._one_at_a_time = asyncio.Lock()
+
+    async def run(self) -> None:
+        desk = self._desk
+        while True:
+            try:
+                async with asyncio.timeout(EVERY_SECONDS):
+                    await desk.reconcile_wanted.wait()
+            except TimeoutError:
+                pass
+            desk.reconcile_wanted.clear()
+            try:
+                await self.once()
+            except TradingError as error:
+                desk.report(error)
+                desk.reconcile_wanted.set()
+                await desk.clock.sleep(1.0)
+
+    async def until_done(self) -> None:
+        """The first one, tried until the broker answers."""
+        wait = 0.5
+        while True:
+            try:
+                await self.once()
+            except TradingError as error:
+                self._desk.report(error)
+                await self._desk.clock.sleep(wait)
+                wait = min(wait * 2, 10.0)
+            else:
+                return
+
+    async def once(self) -> int:
+        """How many differences were found. Raises what the broker raises; then nothing counts as reconciled that did not before."""
+        async with self._one_at_a_time:
+            desk, books = self._desk, self._desk.books
+            before = books.differences
+            began = desk.clock.now()
+            since = self._since(began)
+            await self._take_orders(since)
+            await self._take_fills(since)
+            asked_at = desk.clock.monotonic()
+            account, positions, _, _ = await asyncio.gather(
+                desk.broker.account(), desk.broker.positions(), desk.read_clock(), self._accounting.read_flows()
+            )
+            books.take_account(account, asked_at=asked_at)
+            self._take_positions(positions, asked_at)
+            await asyncio.gather(*(desk.asset(symbol) for symbol in {*desk.served, *(one.symbol for one in positions)}))
+            await self._resolve()
+            self._accounting.reconciled_at = began
+            books.reconciled = True
+            self._accounting.settle()
+            self._sweep(began)
+            desk.switch_changed.set()
+            for symbol in {*books.positions, *(order.symbol for order in books.orders.values())}:
+                desk.guard(symbol)
+            desk.process.counters["reconciliations"] += 1
+            return books.differences - before
+
+    def _since(self, now: datetime) -> datetime:
+        last = self._accounting.reconciled_at
+        unresolved = [one.recorded_at for one in self._desk.books.unresolved()]
+        return min([last or now - FIRST_LOOK, *unresolved]) - OVERLAP
+
+    # ---- orders and fills ------------------------------------------------------------------------------------------------------
+    async def _take_orders(self, since: datetime) -> None:
+        desk, books = self._desk, self._desk.books
+        known = set(books.orders)
+        standing = await desk.broker.open_orders()
+        recent = await desk.broker.orders_since(since)
+        told = {one.order_id: one for order in (*standing, *recent) for one in order.flat()}
+        for order in sorted(told.values(), key=lambda one: one.at):
+            self._compare(order)
+            self._following.observe(order, listed=True)
+        for order_id in known - told.keys():
+            if order_id in books.orders:
+                await self._ask(books.orders[order_id])
+
+    async def _ask(self, order: BrokerOrder) -> None:
+        """An open order that no list mentions: absence from a list proves nothing, its own answer does."""
+        try:
+            found = await self._desk.broker.order(order.order_id)
+        except OrderNotFound as error:
+            self._following.vanished(order, error)
+        else:
+            self._compare(found)
+            self._following.observe(found, listed=True)
+
+    def _compare(self, seen: BrokerOrder) -> None:
+        desk, books = self._desk, self._desk.books
+        known = books.order(seen.order_id)
+        if desk.clock.now() - seen.at < RECENT:
+            return
+        if known is None:
+            if books.is_ours(seen) and books.intent(seen.client_order_id) is None and seen.parent_id is None and seen.open:
+                self._difference(seen.symbol, "an order of ours", "unknown", f"{seen.status} {seen.client_order_id}")
+            return
+        if (known.status, known.filled) != (seen.status, seen.filled):
+            ours, theirs = f"{known.status}, filled {plain(known.filled)}", f"{seen.status}, filled {plain(seen.filled)}"
+            self._difference(seen.symbol, f"order {seen.order_id}", ours, theirs)
+
+    async def _take_fills(self, since: datetime) -> None:
+        desk = self._desk
+        for fill in await desk.broker.fills_since(since):
+            order = desk.books.order(fill.order_id)
+            if self._following.take_fill(fill) and order is not None and desk.clock.now() - fill.at >= RECENT:
+                self._difference(
+                    fill.symbol, f"a fill of order {fill.order_id}", "unknown", f"{plain(fill.quantity)} at {plain(fill.price)}"
+                )
+
+    # ---- positions -------------------------------------------------------------------------------------------------------------
+    def _take_positions(self, found: list[BrokerPosition], asked_at: float) -> None:
+        desk, books = self._desk, self._desk.books
+        before = {symbol: held.position.quantity for symbol, held in books.positions.items() if held.certain}
+        changed = books.take_positions(found, asked_at=asked_at)
+        for position in changed:
+            was = before.get(position.symbol)
+            if was is not None and was != position.quantity:
+                self._difference(position.symbol, "position", plain(was), plain(position.quantity))
+        desk.tell(*(desk.position_fact(position.symbol) for position in changed))
+
+    # ---- intents ---------------------------------------------------------------------------------------------------------------
+    async def _resolve(self) -> None:
+        """Asks for every intent that may be with the broker. Those in our own hands are being followed there already."""
+        inherited = [one for one in self._desk.books.unresolved() if one.fence != self._desk.scribe.fence or one.state == "unknown"]
+        # Asked for side by side and not waited for: their symbols wait, others need not.
+        for intent in inherited:
+            if intent.state != "intent":
+                self._resolving.begin(intent)
+
+    def _sweep(self, now: datetime) -> None:
+        """Ends what was recorded, was certainly not sent, and has found nobody to take it up again."""
+        for intent in self._desk.books.unresolved():
+            if intent.state == "intent" and now - intent.recorded_at > FORGOTTEN:
+                given_up = self._following.step(intent, "given_up", detail="nobody took it up again")
+                self._following.say(
+                    origin_of(intent), "failed", "interrupted", "it was recorded and never sent", intent=given_up, final=True
+                )
+
+    def _difference(self, symbol: str, what: str, ours: str, broker: str) -> None:
+        self._desk.books.differences += 1
+        self._desk.process.counters["differences"] += 1
+        self._desk.process.log.warning("difference", symbol=symbol, what=what, ours=ours, broker=broker)
