@@ -41,8 +41,8 @@ def check_totp(secret: str) -> None:
         code = pyotp.TOTP(secret).now()
     except (ValueError, TypeError):
         code = ""
-    if not code or len(secret) < 16:
-        raise ConfigurationInvalid("DASHBOARD_TOTP_SECRET: must be at least 16 characters of base32 (A-Z, 2-7)")
+    if not code:
+        raise ConfigurationInvalid(f"DASHBOARD_TOTP_SECRET: must be at least 24 characters of base32 (A-Z, 2-7), had {len(secret)}")
 
 
 class Password:

@@ -171,7 +171,7 @@ class Visitor:
 
     def post(self, path: str, body: Any = None, **headers: str) -> Answer:
         data = body if isinstance(body, bytes) else json.dumps(body or {}).encode()
-        given = {"Content-Type": "application/json", "X-CSRF-Token": self.csrf, **_named(headers)}
+        given = {"Content-Type": "application/json", "X-Csrf-Token": self.csrf, **_named(headers)}
         return self._ask(urllib.request.Request(self.dashboard.url + path, data=data, headers=given, method="POST"))
 
     def arrive(self) -> Visitor:
