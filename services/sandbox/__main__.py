@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sys
 
 from services.sandbox.app import create_app
@@ -28,7 +27,7 @@ def main() -> int:
     try:
         door = listen(settings.sandbox_host, settings.sandbox_port)
     except OSError as error:
-        sys.stderr.write(f"sandbox: cannot listen on {settings.sandbox_host}:{settings.sandbox_port}: {os.strerror(error.errno or 0)}\n")
+        sys.stderr.write(f"sandbox: cannot listen on {settings.sandbox_host}:{settings.sandbox_port}: {error.strerror}\n")
         return 1
     log = get_logger("sandbox")
     # We say ourselves where we listen; its own lines say the same in four.

@@ -409,3 +409,41 @@ def test_while_the_real_market_is_closed_an_order_waits_for_the_open():
         )
         now[0] = monday + 7 * 3_600
         until(lambda: client.get_order_by_id(late.id).status == OrderStatus.EXPIRED)
+
+
+def test_a_target_and_a_stop_of_a_position_cancel_one_another(sandbox: Sandbox, client: TradingClient):
+    buy(client, "MSFT", 3)
+    price = price_of(sandbox, "MSFT")
+    pair = LimitOrderRequest(
+        symbol="MSFT",
+        qty=3,
+        side=OrderSide.SELL,
+        time_in_force=TimeInForce.GTC,
+        order_class=OrderClass.OCO,
+        take_profit=TakeProfitRequest(limit_price=round(price * 2, 2)),
+        stop_loss=StopLossRequest(stop_price=round(price * 0.5, 2)),
+    )
+    order = client.submit_order(pair)
+    until(lambda: client.get_order_by_id(order.id).status == OrderStatus.NEW)
+    nested = client.get_order_by_id(order.id, GetOrderByIdRequest(nested=True))
+    assert [(leg.type, leg.status.value) for leg in nested.legs or []] == [("stop", "held")]
+    assert client.get_open_position("MSFT").qty_available == "0"
+    client.cancel_order_by_id(order.id)
+    assert client.get_orders() == []
+
+
+def test_an_entry_with_a_stop_alone(sandbox: Sandbox, client: TradingClient):
+    price = price_of(sandbox, "MSFT")
+    order = client.submit_order(
+        MarketOrderRequest(
+            symbol="MSFT",
+            qty=1,
+            side=OrderSide.BUY,
+            time_in_force=TimeInForce.DAY,
+            order_class=OrderClass.OTO,
+            stop_loss=StopLossRequest(stop_price=round(price * 0.5, 2)),
+        )
+    )
+    filled(client, order)
+    nested = client.get_order_by_id(order.id, GetOrderByIdRequest(nested=True))
+    assert [(leg.type, leg.status.value) for leg in nested.legs or []] == [("stop", "new")]

@@ -117,3 +117,13 @@ def _health(port: int) -> Any:
         except OSError:
             assert time.monotonic() < end, "the sandbox did not start"
             time.sleep(0.05)
+
+
+def test_small_answers_are_sent_at_once(sandbox: Sandbox):
+    took = []
+    with httpx.Client(base_url=sandbox.url) as client:
+        for _ in range(21):
+            began = time.perf_counter()
+            client.get("/healthz")
+            took.append(time.perf_counter() - began)
+    assert sorted(took)[10] < 0.03  # 0.04 is Nagle's algorithm waiting for a delayed acknowledgement
