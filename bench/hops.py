@@ -105,7 +105,7 @@ class Async:
 
 
 class Ours:
-    def __init__(self, url: str, hears: str, *, confirm: bool = False, consumer: str | None = None) -> None:
+    def __init__(self, url: str, hears: str, *, confirm: bool = True, consumer: str | None = None) -> None:
         self.bus: Bus = open_bus(url, client_name="bench")
         self.events = self.bus.listen([Listen(Ref(INDICATORS, hears), confirm=confirm, consumer=consumer)])
 
@@ -128,8 +128,8 @@ class Ours:
 WAYS: dict[str, Callable[[str, str], Any]] = {
     "redis-py": Sync,
     "redis-py asyncio": Async,
-    "bus, by message": Ours,
-    "bus, confirmed": lambda url, hears: Ours(url, hears, confirm=True),
+    "bus, newest": Ours,
+    "bus, by message": lambda url, hears: Ours(url, hears, confirm=False),
     "bus, every": lambda url, hears: Ours(url, hears, consumer="bench"),
 }
 

@@ -1,7 +1,7 @@
 """Listening over a store: subscribe first, then read the keys, then follow the messages; read again after every outage and at each beat.
 
-Conflating: the newest fact of each key, by rank. A message is taken at its word, unless `confirm` is asked for: then it only says which
-key to read. What waits while the listener is busy is replaced by what is newer.
+Conflating: the newest fact of each key, by rank. A message says which key to read, or is taken at its word where `confirm` is off. What
+waits while the listener is busy is replaced by what is newer.
 
 Lossless: a message only says which history to read on. Reading goes from entry to entry, so nothing is skipped, and nothing that is not in
 the history is ever given.

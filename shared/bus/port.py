@@ -99,15 +99,15 @@ class Listen(Generic[F_co]):
               cursor, in order; a consumer without a cursor starts at `start` (`begin` or `now`). The name is the process's, alone or
               followed by a dash and more: nobody else's cursor may be moved with its credentials
     repeat    conflating only: give the newest again at every slow beat, so that work a dead replica left is taken up
-    confirm   conflating only: take a message as a nudge and read the key, one round trip more. For what money follows from: a message that
-              nobody wrote down is then nothing. Without it a message's own text is the fact, after the same validation as a key's
+    confirm   conflating only: a message is a nudge, and the key is read (one question for all that were told of, some 50 µs): what nobody
+              wrote down is nothing. False takes a message's own text for the fact, after the same validation: for what is only shown
     """
 
     ref: Ref[F_co]
     consumer: str | None = None
     start: str = "begin"
     repeat: bool = False
-    confirm: bool = False
+    confirm: bool = True
 
 
 class Claim(Protocol):

@@ -63,8 +63,9 @@ async def test_an_older_fact_is_not_heard_and_a_repetition_neither(bus: Bus) -> 
         assert await ear.facts(2) == [indicators(at=CLOSE + MINUTE).id, indicators(at=CLOSE + 2 * MINUTE).id]
 
 
-async def test_a_slow_listener_hears_the_newest_and_not_a_backlog(bus: Bus) -> None:
-    async with aclosing(bus.listen([Listen(BTC), Listen(ETH)])) as events:  # type: ignore[type-var]
+@pytest.mark.parametrize("confirm", [False, True])
+async def test_a_slow_listener_hears_the_newest_and_not_a_backlog(bus: Bus, confirm: bool) -> None:
+    async with aclosing(bus.listen([Listen(BTC, confirm=confirm), Listen(ETH, confirm=confirm)])) as events:  # type: ignore[type-var]
         await bus.publish(BTC, indicators())
         first = await anext(events)
         assert first.fact == indicators()
@@ -74,8 +75,9 @@ async def test_a_slow_listener_hears_the_newest_and_not_a_backlog(bus: Bus) -> N
         assert (await anext(events)).fact == indicators(at=CLOSE + 49 * MINUTE)
 
 
-async def test_a_late_older_fact_does_not_hide_the_newest_from_a_slow_listener(bus: Bus) -> None:
-    async with aclosing(bus.listen([Listen(BTC)])) as events:  # type: ignore[type-var]
+@pytest.mark.parametrize("confirm", [False, True])
+async def test_a_late_older_fact_does_not_hide_the_newest_from_a_slow_listener(bus: Bus, confirm: bool) -> None:
+    async with aclosing(bus.listen([Listen(BTC, confirm=confirm)])) as events:  # type: ignore[type-var]
         await bus.publish(BTC, indicators())
         await anext(events)
         await bus.publish(BTC, indicators(at=CLOSE + 2 * MINUTE))
@@ -134,7 +136,7 @@ async def test_a_lifting_whose_message_was_missed_is_heard_at_the_beat(bus: Bus,
 @pytest.mark.parametrize("raw", ["nonsense", "[1]", '{"id":"x"}', indicators("ETH/USD").encode(), decision().encode()])
 async def test_a_forged_message_is_reported_and_passed_over(place: Place, raw: str) -> None:
     bus = place.open()
-    async with listening(bus, Listen(BTC)) as ear:
+    async with listening(bus, Listen(BTC, confirm=False)) as ear:
         await bus.publish(BTC, indicators())
         await ear.facts(1)
         place.tell(BTC.key, raw)
@@ -144,10 +146,10 @@ async def test_a_forged_message_is_reported_and_passed_over(place: Place, raw: s
         assert (await ear.facts(2))[1] == indicators(at=CLOSE + MINUTE).id
 
 
-async def test_a_message_that_nobody_wrote_down_is_nothing_to_who_confirms(place: Place) -> None:
+async def test_a_message_that_nobody_wrote_down_is_nothing(place: Place) -> None:
     bus = place.open()
     await bus.publish(BTC, indicators())
-    async with listening(bus, Listen(BTC, confirm=True)) as ear:
+    async with listening(bus, Listen(BTC)) as ear:
         await ear.facts(1)
         place.tell(BTC.key, indicators(at=CLOSE + MINUTE).encode())
         await bus.publish(BTC, indicators(at=CLOSE + 2 * MINUTE))
