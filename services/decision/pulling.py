@@ -51,7 +51,7 @@ class Pulling:
             await self._tell(command, FINAL, ok=False, detail=f"expired at {command.expires_at:%H:%M:%S} UTC; nothing was pulled")
         elif self._puller is None:
             await self._tell(command, FINAL, ok=False, detail="no engine asks a language model; ENGINES does not name llm")
-        elif asked not in {None, "", model}:
+        elif asked and asked != model:
             detail = f"only the model of OLLAMA_MODEL is pulled, {model}; asked was {str(asked)[:80]!r}"
             await self._tell(command, FINAL, ok=False, detail=detail)
         else:

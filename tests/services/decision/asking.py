@@ -46,7 +46,7 @@ def question(symbol: str = "BTC/USD", *, seconds: float = 5.0, bars: list[Row] |
 
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 (what is waited for tells nobody)
+        while not condition():
             await asyncio.sleep(0.001)
 
 

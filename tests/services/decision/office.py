@@ -123,7 +123,7 @@ class Office:
     async def comes(look: Callable[[], Awaitable[T | None]], seconds: float = 5.0) -> T:
         """What `look` finds, once it finds something."""
         async with asyncio.timeout(seconds):
-            while not (found := await look()):  # noqa: ASYNC110 (what is waited for tells nobody)
+            while not (found := await look()):
                 await asyncio.sleep(0.005)
         return found
 
