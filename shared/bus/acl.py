@@ -29,7 +29,9 @@ def lines(hashes: Mapping[str, str]) -> list[str]:
     health  asks how the server is and nothing else; operator  a person at the server itself, who may do everything
     """
     return [
-        "user default off",
+        # Nobody can log in as it, yet it may do everything: Redis 7.0 replays its append-only file as the default user, and refuses every
+        # transaction in it, silently losing what was written, where that user may not.
+        "user default off resetpass ~* &* +@all",
         f"user operator on #{hashes['operator']} ~* &* +@all",
         f"user health on #{hashes['health']} resetkeys resetchannels -@all +auth +hello +ping +info",
         *(f"user {user} on #{hashes[user]} {rules(user)}" for user in USERS),

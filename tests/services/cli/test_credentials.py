@@ -79,3 +79,11 @@ def test_a_mistyped_name_in_the_env_file_is_named_before_anything_starts() -> No
 def test_what_a_container_has_of_its_own_is_not_taken_for_a_setting() -> None:
     own = "PATH HOME HOSTNAME LANG PYTHON_VERSION PYTHON_SHA256 GPG_KEY PYTHONPATH PYTHONUNBUFFERED PIP_CERT SSL_CERT_FILE"
     assert credentials.mistyped([*own.split(), *NAMES, "ALPACA_API_SECRET_FILE", "OLLAMA_NUM_PARALLEL"]) == ""
+
+
+def test_redis_can_replay_its_own_file_though_nobody_logs_in_as_the_default_user(folders: tuple[Path, Path]) -> None:
+    """Redis 7.0 replays as that user: without permissions it would drop every transaction and start half empty."""
+    credentials.prepare(*folders, owners={})
+    first = (folders[1] / "users.acl").read_text(encoding="utf-8").splitlines()[0].split()
+    assert first[:3] == ["user", "default", "off"]
+    assert {"resetpass", "~*", "+@all"} <= set(first)
