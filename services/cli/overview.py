@@ -93,7 +93,7 @@ def switch_lines(system: Mapping[str, Any]) -> list[str]:
             f"{mode} account {account.account} at {account.broker}: equity {words.money(account.equity)} {account.currency}, "
             f"today {words.money(account.day_change, signed=True)}, cash {words.money(account.cash)}, {account.orders_open} open orders"
         )
-    if model := system[MODEL.name]:
+    if (model := system[MODEL.name]) and model.phase != "off":
         percent = f" {model.percent:.0f} %" if model.percent is not None else ""
         lines.append(f"model {model.model}: {model.phase}{percent}{' on ' + model.processor if model.phase == 'ready' else ''}")
     return lines

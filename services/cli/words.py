@@ -9,6 +9,8 @@ from decimal import Decimal
 from rich.console import Console
 from rich.table import Table
 
+PIPE_WIDTH = 220
+
 
 def money(amount: Decimal | float | None, *, signed: bool = False) -> str:
     """`1,234.50`; with its sign where it is a profit or a loss; a dash where there is none."""
@@ -41,14 +43,19 @@ def age(at: datetime, now: datetime | None = None) -> str:
 
 
 def clock(at: datetime) -> str:
-    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    """Local time; with its date when it is not of today."""
+    local = at.astimezone()
+    return local.strftime("%H:%M:%S" if local.date() == datetime.now().astimezone().date() else "%Y-%m-%d %H:%M:%S")
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
     """Columns named in `right` hold numbers."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold", no_wrap=column in right)
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False, markup=False, soft_wrap=False).print(table)
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:  # a file or a pipe has no edge to fold at
+        console.width = PIPE_WIDTH
+    console.print(table)
