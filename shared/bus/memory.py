@@ -183,7 +183,7 @@ class MemoryStore:
             if holder := self._get(key):
                 token, _, theirs = holder.partition(":")
                 return int(token) if theirs == nonce else 0
-            fresh = int(self._get(counter) or 0) + 1
+            fresh = max(int(self._get(counter) or 0) + 1, int(self._now() * 1_000))
             self._texts[counter] = (str(fresh), float("inf"))
             self._texts[key] = (f"{fresh}:{nonce}", self.monotonic() + ttl / 1_000)
             return fresh

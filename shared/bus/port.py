@@ -138,7 +138,7 @@ class Health:
 
     used_bytes, limit_bytes  limit 0: none
     run_id                   another one: the server was restarted, and up to its last second may be lost
-    durable                  it keeps an append-only file
+    durable                  it keeps an append-only file and could write to it
     evicts                   it may drop facts when full; it must not
     """
 
@@ -231,8 +231,9 @@ class Bus(Protocol):
         ...
 
     async def lease(self, name: str, *, ttl: timedelta) -> Claim | None:
-        """The one active holder of `name`, with a fencing token that grows with every holder. None while another holds it. `name` begins
-        with the process's name, or is execution's account.
+        """The one active holder of `name`, with a fencing token that grows with every holder, also over a server that lost its last second.
+
+        None while another holds it. `name` begins with the process's name; execution's may be any.
         """
         ...
 

@@ -173,7 +173,7 @@ class RedisStore:
         return bool(await self._script(scripts.CLAIM, (key, ids), value, ttl, fact_id))
 
     async def lease(self, key: str, counter: str, nonce: str, ttl: int) -> int:
-        return int(await self._script(scripts.LEASE, (key, counter), nonce, ttl))
+        return int(await self._script(scripts.LEASE, (key, counter), nonce, ttl, int(time.time() * 1_000)))
 
     async def renew(self, key: str, value: str, ttl: int) -> bool:
         return bool(await self._script(scripts.RENEW, (key,), value, ttl))
@@ -206,7 +206,7 @@ class RedisStore:
             used_bytes=int(told.get("used_memory", 0)),
             limit_bytes=int(told.get("maxmemory", 0)),
             run_id=told.get("run_id", ""),
-            durable=told.get("aof_enabled") == "1",
+            durable=told.get("aof_enabled") == "1" and told.get("aof_last_write_status", "ok") == "ok",
             evicts=told.get("maxmemory_policy", "noeviction") != "noeviction",
         )
 

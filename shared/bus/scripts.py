@@ -99,15 +99,18 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
 
-# KEYS: lease, counter. ARGV: nonce, ms.
+# KEYS: lease, counter. ARGV: nonce, ms, milliseconds since 1970 by the asker's clock: a counter that lost its last second with a power cut
+# would give one token twice.
 LEASE = """
 local holder = redis.call('GET', KEYS[1])
 if holder then
   local token, nonce = string.match(holder, '^(%d+):(.*)$')
   return nonce == ARGV[1] and tonumber(token) or 0
 end
-local token = redis.call('INCR', KEYS[2])
-redis.call('SET', KEYS[1], string.format('%.0f', token) .. ':' .. ARGV[1], 'PX', ARGV[2])
+local token = math.max(tonumber(redis.call('GET', KEYS[2]) or '0') + 1, tonumber(ARGV[3]))
+local text = string.format('%.0f', token)
+redis.call('SET', KEYS[2], text)
+redis.call('SET', KEYS[1], text .. ':' .. ARGV[1], 'PX', ARGV[2])
 return token
 """
 

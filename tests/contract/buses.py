@@ -17,8 +17,10 @@ from fakeredis import TcpFakeServer
 
 from shared.bus.keys import history_of
 from shared.bus.memory import MemoryBus, MemoryStore
-from shared.bus.port import Bus, Event, Listen
+from shared.bus.port import Bus, Event, Listen, Receipt, Ref
 from shared.bus.redis import open_bus
+from shared.domain.errors import BusUnavailable
+from shared.domain.fact import Fact
 from tests.redis_server import RedisServer
 
 QUICK = timedelta(milliseconds=100)
@@ -100,6 +102,15 @@ class RedisPlace(Place):
 
     def tell(self, channel: str, raw: str) -> None:
         self.client.publish(channel, raw)
+
+
+async def insist(bus: Bus, ref: Ref[Any], fact: Fact) -> Receipt:
+    """Publishes until it is published. (The stand-in drops a connection that is asked much at once.)"""
+    while True:
+        try:
+            return await bus.publish(ref, fact)
+        except BusUnavailable:
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from shared.bus import listening as machinery
 from shared.bus.port import Bus, Listen, Ref
 from shared.bus.topics import DECISION, HALT, INDICATORS, OUTCOME, PAUSE
 from shared.domain.trading import Pause
-from tests.contract.buses import QUICK, Place, listening
+from tests.contract.buses import QUICK, Place, insist, listening
 from tests.facts import CLOSE, decision, halt, indicators, outcome
 
 BTC, ETH, AAPL = (Ref(INDICATORS, symbol) for symbol in ("BTC/USD", "ETH/USD", "AAPL"))
@@ -26,7 +26,7 @@ def _decisions(count: int, first: int = 0) -> list[str]:
 
 async def _publish(bus: Bus, count: int, first: int = 0) -> None:
     for n in range(first, first + count):
-        await bus.publish(DECISIONS, decision(at=CLOSE + n * MINUTE))
+        await insist(bus, DECISIONS, decision(at=CLOSE + n * MINUTE))
 
 
 # ---- conflating ----------------------------------------------------------------------------------------------------------------
@@ -48,7 +48,7 @@ async def test_a_listener_of_two_hundred_symbols_hears_each(bus: Bus) -> None:
     async with listening(bus, *map(Listen, refs)) as ear:
         await bus.publish(refs[0], indicators("S0"))
         await ear.facts(1)
-        await asyncio.gather(*(bus.publish(ref, indicators(ref.symbol or "")) for ref in refs[1:]))
+        await asyncio.gather(*(insist(bus, ref, indicators(ref.symbol or "")) for ref in refs[1:]))
         await ear.facts(200)
         assert {event.ref.symbol for event in ear.heard} == {ref.symbol for ref in refs}
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from shared.bus.port import Bus, Ref
 from shared.bus.topics import ACCOUNT, BAR, DECISION, HALT, HEARTBEAT, INDICATORS, QUOTE, SIGNAL, TRADING
-from tests.contract.buses import Place
+from tests.contract.buses import Place, insist
 from tests.facts import CLOSE, bar, decision, halt, quote, signal, trading
 
 BTC = Ref(DECISION, "BTC/USD")
@@ -104,7 +104,7 @@ async def test_a_fact_is_found_by_its_id(bus: Bus) -> None:
 
 async def test_one_of_many_facts_of_a_millisecond_is_found_by_its_id(bus: Bus) -> None:
     facts = [decision(at=CLOSE + n * MINUTE) for n in range(50)]
-    await asyncio.gather(*(bus.publish(BTC, fact) for fact in facts))
+    await asyncio.gather(*(insist(bus, BTC, fact) for fact in facts))
     found = [await bus.find(BTC, fact.id) for fact in facts]
     assert [entry.fact for entry in found if entry] == facts
 

@@ -57,6 +57,7 @@ class Sameness(RuleBasedStateMachine):
         # Cursors differ from bus to bus; what is the same is the how-manieth entry of its history each names.
         self.cursors: tuple[dict[str, list[str]], dict[str, list[str]]] = ({}, {})
         self.claims: list[tuple[Claim | None, ...]] = []
+        self.tokens: dict[str, list[tuple[int, int]]] = {}
 
     def teardown(self) -> None:
         for bus in self.buses:
@@ -149,7 +150,10 @@ class Sameness(RuleBasedStateMachine):
     def lease(self, name: str) -> None:
         held = self.both(lambda bus, _: bus.lease(name, ttl=LONG))
         self.hold(held)
-        assert getattr(held[0], "token", None) == getattr(held[1], "token", None)
+        if held[0] is not None:
+            known = self.tokens.setdefault(name, [(0, 0)])
+            known.append((held[0].token, held[1].token))
+            assert known == sorted(set(known))
 
     def hold(self, claims: list[Any]) -> None:
         assert (claims[0] is None) == (claims[1] is None)

@@ -393,6 +393,20 @@ async def test_fences_and_tokens_survive_a_restart(redis_server: RedisServer, bu
     assert second.token > first.token
 
 
+async def test_a_token_that_was_lost_is_not_given_twice(redis_server: RedisServer, bus: Bus) -> None:
+    other = open_bus(redis_server.url(), client_name="other", timeout=TIMEOUT)
+    gate = bus.gate(timeout=TIMEOUT)
+    first = await bus.lease("PA1", ttl=MINUTE)
+    assert first is not None
+    redis_server.call("DEL", "lease:{PA1}", "fence:{PA1}")  # both were in the second that was lost
+    second = await other.lease("PA1", ttl=MINUTE)
+    assert second is not None
+    assert second.token > first.token
+    assert not await asyncio.to_thread(gate.holds, "PA1", first.token)
+    gate.close()
+    await other.close()
+
+
 async def test_the_gate_says_no_within_its_timeout_and_recovers(redis_server: RedisServer, bus: Bus) -> None:
     gate = bus.gate(timeout=TIMEOUT)
     await bus.publish(Ref(TRADING), trading())
