@@ -17,7 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -26,7 +27,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.hops import three_hops_ms
-from shared.bus.port import Bus, Publication, Ref
+from shared.bus.port import Bus, Listen, Publication, Ref
 from shared.bus.redis import open_bus
 from shared.bus.topics import BAR, INDICATORS, INTENT, MARKET, OUTCOME, QUOTE
 from shared.domain.fact import fact_id
@@ -44,15 +45,18 @@ LIMITS = {
     "MAX_ORDERS_PER_MINUTE": "100000",
     "COOLDOWN_SECONDS": "0",
     "MAX_EXPOSURE_PERCENT": "100",
+    "STOP_LOSS_PERCENT": "0",  # an exit first withdraws its stop and waits for the broker: the broker's time, not ours
+    "TAKE_PROFIT_PERCENT": "0",
     "LOG_LEVEL": "warning",
 }
 
 
-class Market200:
+class Writer:
     """Writes what market_data would write. `rsi` alternates, so that every round buys or sells every symbol."""
 
     def __init__(self, bus: Bus, system: System) -> None:
         self.bus, self.system = bus, system
+        self.settled_origins: set[str] = set()
         self.written: dict[str, float] = {}  # decision id → seconds since 1970 just before the fact was written
 
     async def open(self) -> None:
@@ -100,8 +104,10 @@ class Market200:
         now = datetime.now(UTC)
         bar = self._bar(symbol, now, price)
         fact = Indicators(
-            id=fact_id("indicators", symbol, "1m", now), symbol=symbol, at=now, made_at=now, inputs=(bar.id,), timeframe="1m", price=price,
-            values={"rsi": rsi, "macd": 0.1, "macd_signal": 0.0, "macd_histogram": 0.1, "ema_20": price, "ema_50": price, "atr": price / 100}, simulated=True,
+            id=fact_id("indicators", symbol, "1m", now), symbol=symbol, at=now, made_at=now, inputs=(bar.id,),
+            timeframe="1m", price=price,
+            values={"rsi": rsi, "macd": 0.1, "macd_signal": 0.0, "macd_histogram": 0.1, "ema_20": price, "ema_50": price},
+            simulated=True,
         )  # fmt: skip
         await self.bus.publish(Ref(BAR, symbol), bar)
         self.written[fact_id("decision", symbol, "1m", now)] = time.time()
@@ -109,27 +115,41 @@ class Market200:
 
     def _bar(self, symbol: str, close: datetime, price: float) -> Bar:
         return Bar(
-            id=fact_id("bar", symbol, "1m", close), symbol=symbol, at=close, made_at=close, timeframe="1m", open=price, high=price, low=price,
-            close=price, volume=1.0, origin="sandbox", simulated=True,
+            id=fact_id("bar", symbol, "1m", close), symbol=symbol, at=close, made_at=close, timeframe="1m", open=price, high=price,
+            low=price, close=price, volume=1.0, origin="sandbox", simulated=True,
         )  # fmt: skip
 
     async def settled(self, seconds: float = 30.0) -> None:
         """Until every decision written has its last outcome."""
         deadline = time.monotonic() + seconds
-        waiting = set(self.written)
-        while waiting and time.monotonic() < deadline:
-            latest = await self.bus.latest_of([Ref(OUTCOME, symbol) for symbol in self.system.symbols])
-            waiting -= {outcome.origin_id for outcome in latest if outcome and outcome.outcome != "submitted"}
-            newest = {name.split("|")[1]: name for name in self.written}
-            waiting &= set(newest.values())
-            await asyncio.sleep(0.005)
+        while self.written.keys() - self.settled_origins and time.monotonic() < deadline:
+            await asyncio.sleep(0.002)
+
+    async def follow(self) -> None:
+        """Collects what has come to its end, for as long as it runs."""
+        outcomes = [Listen(Ref(OUTCOME, symbol), consumer=f"bench-{id(self)}", start="now") for symbol in self.system.symbols]
+        async for event in self.bus.listen(outcomes):
+            if event.fact.outcome != "submitted":
+                self.settled_origins.add(event.fact.origin_id)
+
+
+@asynccontextmanager
+async def writing(system: System) -> AsyncIterator[Writer]:
+    bus = open_bus(system.redis.url(), client_name="bench")
+    market = Writer(bus, system)
+    following = asyncio.ensure_future(market.follow())
+    await asyncio.sleep(0.3)
+    try:
+        yield market
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        await bus.close()
 
 
 async def measure(system: System, rounds: int, spread_seconds: float) -> tuple[list[float], int]:
     """Milliseconds from fact to broker, one for each order; and how many facts led to none."""
-    bus = open_bus(system.redis.url(), client_name="bench")
-    market = Market200(bus, system)
-    try:
+    async with writing(system) as market:
         for number in range(rounds):
             prices = market.prices()
             for symbol, price in prices.items():
@@ -139,12 +159,10 @@ async def measure(system: System, rounds: int, spread_seconds: float) -> tuple[l
                 await asyncio.sleep(max(0.0, begun + spread_seconds * place / len(prices) - time.monotonic()))
                 await market.write(symbol, price, rsi)
             await market.settled()
-        return await _latencies(bus, system, market)
-    finally:
-        await bus.close()
+        return await _latencies(market.bus, system, market)
 
 
-async def _latencies(bus: Bus, system: System, market: Market200) -> tuple[list[float], int]:
+async def _latencies(bus: Bus, system: System, market: Writer) -> tuple[list[float], int]:
     arrived = {order["client_order_id"]: _seconds(order["created_at"]) for order in system.sandbox("/sandbox/books")["orders"]}
     found, origins = [], set()
     for symbol in system.symbols:
@@ -163,9 +181,8 @@ def _seconds(stamp: str) -> float:
 
 async def saturate(system: System, rounds: int) -> float:
     """Symbols a second, from the first fact written to the last outcome, the median of the rounds."""
-    bus = open_bus(system.redis.url(), client_name="bench")
-    market, rates = Market200(bus, system), []
-    try:
+    rates: list[float] = []
+    async with writing(system) as market:
         for number in range(rounds):
             prices = market.prices()
             for symbol, price in prices.items():
@@ -175,8 +192,6 @@ async def saturate(system: System, rounds: int) -> float:
             await market.settled()
             rates.append(len(prices) / (time.monotonic() - begun))
         return statistics.median(rates)
-    finally:
-        await bus.close()
 
 
 def quantile(values: list[float], share: float) -> float:
@@ -201,7 +216,7 @@ def run(count: int, arguments: argparse.Namespace) -> dict[str, Any]:
 
             async def open_market() -> None:
                 bus = open_bus(system.redis.url(), client_name="bench")
-                await Market200(bus, system).open()
+                await Writer(bus, system).open()
                 await bus.close()
 
             asyncio.run(open_market())
@@ -221,7 +236,8 @@ def run(count: int, arguments: argparse.Namespace) -> dict[str, Any]:
         model.terminate()
         model.wait(10)
     return {
-        "symbols": count, "orders": len(spread), "without_order": lost, "median_ms": statistics.median(spread), "p99_ms": quantile(spread, 0.99),
+        "symbols": count, "orders": len(spread), "without_order": lost, "median_ms": statistics.median(spread),
+        "p99_ms": quantile(spread, 0.99),
         "burst_median_ms": statistics.median(burst) if burst else None, "burst_p99_ms": quantile(burst, 0.99),
         "floor_median_ms": floor, "times_the_floor": statistics.median(spread) / floor, "symbols_per_second": rate, "resident_mib": memory,
     }  # fmt: skip
@@ -233,7 +249,8 @@ def table(rows: Iterable[dict[str, Any]]) -> None:
         memory = " ".join(f"{name} {mib:.0f}" for name, mib in row["resident_mib"].items())
         print(
             f"{row['symbols']:7} {row['orders']:7} {row['without_order']:5} {row['median_ms']:11.2f} / {row['p99_ms']:<8.2f} "
-            f"{row['burst_median_ms'] or 0:12.2f} / {row['burst_p99_ms']:<8.2f} {row['floor_median_ms']:8.3f} {row['times_the_floor']:9.1f} "
+            f"{row['burst_median_ms'] or 0:12.2f} / {row['burst_p99_ms']:<8.2f} {row['floor_median_ms']:8.3f} "
+            f"{row['times_the_floor']:9.1f} "
             f"{row['symbols_per_second']:11.0f}   {memory}"
         )
 

@@ -29,7 +29,14 @@ def indicators(symbol: str = "BTC/USD", at: datetime = CLOSE, *, price: float = 
     inputs = (fact_id("bar", symbol, timeframe, at),)
     values = {"rsi": 25.0}
     return Indicators(
-        **{**_common("indicators", symbol, at, timeframe), "inputs": inputs, "timeframe": timeframe, "price": price, "values": values, **given}
+        **{
+            **_common("indicators", symbol, at, timeframe),
+            "inputs": inputs,
+            "timeframe": timeframe,
+            "price": price,
+            "values": values,
+            **given,
+        }
     )
 
 
@@ -40,8 +47,17 @@ def quote(symbol: str = "BTC/USD", at: datetime = CLOSE, *, bid: str = "99.9", a
 
 def signal(symbol: str = "BTC/USD", at: datetime = CLOSE, *, engine: str = "rules", conviction: float = 0.8, **given: Any) -> Signal:
     direction = "buy" if conviction > 0 else "sell" if conviction < 0 else "hold"
-    fields = {"engine": engine, "timeframe": "5m", "direction": direction, "conviction": conviction, "confidence": 0.7, "reasoning": "RSI 25 is oversold"}
-    return Signal(**{**_common("signal", symbol, at, "5m", engine), "inputs": (fact_id("indicators", symbol, "5m", at),), **fields, **given})
+    fields = {
+        "engine": engine,
+        "timeframe": "5m",
+        "direction": direction,
+        "conviction": conviction,
+        "confidence": 0.7,
+        "reasoning": "RSI 25 is oversold",
+    }
+    return Signal(
+        **{**_common("signal", symbol, at, "5m", engine), "inputs": (fact_id("indicators", symbol, "5m", at),), **fields, **given}
+    )
 
 
 def decision(symbol: str = "BTC/USD", at: datetime = CLOSE, *, action: str = "buy", timeframe: str = "5m", **given: Any) -> Decision:
@@ -53,7 +69,9 @@ def decision(symbol: str = "BTC/USD", at: datetime = CLOSE, *, action: str = "bu
         "score": {"buy": 85.0, "sell": 15.0, "hold": 50.0}[action],
         "confidence": 0.7,
         "reasoning": "rules: RSI 25 is oversold",
-        "contributions": (Contribution(engine="rules", signal_id=heard.id, weight=1.0, share=1.0, conviction=0.8, confidence=0.7, direction="buy"),),
+        "contributions": (
+            Contribution(engine="rules", signal_id=heard.id, weight=1.0, share=1.0, conviction=0.8, confidence=0.7, direction="buy"),
+        ),
         "coverage": 1.0,
         "price": 100.0,
     }
@@ -113,18 +131,37 @@ def outcome(symbol: str = "BTC/USD", at: datetime = CLOSE, **given: Any) -> Outc
 
 def position(symbol: str = "BTC/USD", at: datetime = CLOSE, *, quantity: str = "0.5", **given: Any) -> Position:
     amount = Decimal(quantity)
-    fields = {"account": "PA1", "quantity": amount, "average_price": Decimal(100) if amount else None, "last_price": Decimal(100), "value": amount * 100}
+    fields = {
+        "account": "PA1",
+        "quantity": amount,
+        "average_price": Decimal(100) if amount else None,
+        "last_price": Decimal(100),
+        "value": amount * 100,
+    }
     return Position(**{**_common("position", symbol, at), **fields, **given})
 
 
 def account(at: datetime = CLOSE, **given: Any) -> Account:
     cash = Decimal(100_000)
     fields = {"equity": cash, "cash": cash, "buying_power": cash, "day_start_equity": cash, "peak_equity": cash, "day_change": Decimal(0)}
-    return Account(**{"id": f"account|{at.timestamp()}", "at": at, "made_at": at, "account": "PA1", "mode": "paper", "broker": "simulated", **fields, **given})
+    return Account(
+        **{
+            "id": f"account|{at.timestamp()}",
+            "at": at,
+            "made_at": at,
+            "account": "PA1",
+            "mode": "paper",
+            "broker": "simulated",
+            **fields,
+            **given,
+        }
+    )
 
 
 def trading(state: str = "on", revision: int = 1, at: datetime = CLOSE, **given: Any) -> TradingSwitch:
-    return TradingSwitch(**{"id": f"trading|{revision}", "at": at, "made_at": at, "state": state, "revision": revision, "by": "tester", **given})
+    return TradingSwitch(
+        **{"id": f"trading|{revision}", "at": at, "made_at": at, "state": state, "revision": revision, "by": "tester", **given}
+    )
 
 
 def halt(at: datetime = CLOSE, **given: Any) -> Halt:
@@ -136,4 +173,6 @@ def trade_settings(revision: int = 1, at: datetime = CLOSE, **given: Any) -> Tra
 
 
 def command(name: str = "liquidate", at: datetime = CLOSE, **given: Any) -> Command:
-    return Command(**{"id": f"key-{name}", "at": at, "made_at": at, "command": name, "by": "tester", "expires_at": at + timedelta(seconds=30), **given})
+    return Command(
+        **{"id": f"key-{name}", "at": at, "made_at": at, "command": name, "by": "tester", "expires_at": at + timedelta(seconds=30), **given}
+    )

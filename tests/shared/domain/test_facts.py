@@ -17,8 +17,8 @@ from shared.domain.orders import client_order_id
 from tests import facts
 
 PLAIN = [
-    facts.bar(), facts.indicators(), facts.quote(), facts.signal(), facts.decision(), facts.intent(), facts.order(), facts.fill(), facts.outcome(),
-    facts.position(), facts.account(), facts.trading(), facts.halt(), facts.trade_settings(), facts.command(),
+    facts.bar(), facts.indicators(), facts.quote(), facts.signal(), facts.decision(), facts.intent(), facts.order(), facts.fill(),
+    facts.outcome(), facts.position(), facts.account(), facts.trading(), facts.halt(), facts.trade_settings(), facts.command(),
 ]  # fmt: skip
 TOPIC_OF = {"TradingSwitch": "trading", "TradeSettings": "trade_settings"}
 
@@ -49,7 +49,7 @@ def test_times_of_another_zone_become_utc_and_naive_ones_are_refused():
     assert facts.bar(at=new_york).at == facts.CLOSE
     assert facts.bar(at=new_york).at.tzinfo is UTC
     with pytest.raises(ValidationError, match="timezone"):
-        facts.bar(at=datetime(2026, 11, 20, 15, 0))  # noqa: DTZ001 (what is refused)
+        facts.bar(at=datetime(2026, 11, 20, 15, 0))
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
@@ -89,7 +89,9 @@ def test_unknown_fields_of_a_newer_writer_are_ignored_but_a_newer_schema_is_refu
 
 
 @pytest.mark.parametrize(
-    "raw", ["", "null", "[]", "{}", "{", "NaN", '{"id":1}', "<html>", b"\xff\xfe", '{"kind":"signal"}', "x" * 300_000], ids=lambda raw: repr(raw[:10])
+    "raw",
+    ["", "null", "[]", "{}", "{", "NaN", '{"id":1}', "<html>", b"\xff\xfe", '{"kind":"signal"}', "x" * 300_000],
+    ids=lambda raw: repr(raw[:10]),
 )
 def test_whatever_else_stands_in_a_key_is_refused_by_name(raw):
     for topic in TOPICS.values():
@@ -103,13 +105,18 @@ def test_a_global_fact_with_a_symbol_is_forged():
 
 
 def test_an_abstention_is_not_a_signal():
-    silent = Abstention(id="a", symbol="AAPL", at=facts.CLOSE, made_at=facts.CLOSE, engine="llm", timeframe="5m", code="answer_late", reason="after 12 s")
+    silent = Abstention(
+        id="a", symbol="AAPL", at=facts.CLOSE, made_at=facts.CLOSE, engine="llm", timeframe="5m", code="answer_late", reason="after 12 s"
+    )
 
     assert SIGNAL.decode(silent.encode()) == silent
     assert not hasattr(SIGNAL.decode(silent.encode()), "conviction")
 
 
-@given(st.datetimes(datetime(2000, 1, 3), datetime(2100, 1, 1), timezones=st.just(UTC)), st.sampled_from(["5s", "1m", "5m", "30m", "1h", "4h", "1d", "1w"]))
+@given(
+    st.datetimes(datetime(2000, 1, 3), datetime(2100, 1, 1), timezones=st.just(UTC)),
+    st.sampled_from(["5s", "1m", "5m", "30m", "1h", "4h", "1d", "1w"]),
+)
 def test_every_moment_lies_between_two_closes_one_bar_apart(at, text):
     timeframe = Timeframe(text)
 

@@ -25,7 +25,13 @@ def test_what_is_appended_is_read_back_in_the_order_it_was_written_to_redis(tmp_
 
     files.append([*bitcoin, *apple])
 
-    assert [found.fact() for found in read(tmp_path)] == [bitcoin[0].fact(), apple[0].fact(), bitcoin[1].fact(), apple[1].fact(), bitcoin[2].fact()]
+    assert [found.fact() for found in read(tmp_path)] == [
+        bitcoin[0].fact(),
+        apple[0].fact(),
+        bitcoin[1].fact(),
+        apple[1].fact(),
+        bitcoin[2].fact(),
+    ]
     assert files.cursor(bitcoin[0].key) == bitcoin[-1].cursor
 
 

@@ -86,9 +86,7 @@ async def test_a_command_asked_twice_with_one_key_is_one_command(bus: Bus) -> No
 
 async def test_in_force_waits_for_executions_word_and_not_for_ever(bus: Bus) -> None:
     now = datetime.now(UTC)
-    said = TradingEffective(
-        id="effective|1", at=now, made_at=now, account="PA1", state="on", trading_revision=4, replica="r"
-    )
+    said = TradingEffective(id="effective|1", at=now, made_at=now, account="PA1", state="on", trading_revision=4, replica="r")
     waiting = asyncio.ensure_future(asking.in_force(bus, 4, within=timedelta(seconds=20)))
     await bus.publish(Ref(TRADING_EFFECTIVE), said.replace(id="effective|0", trading_revision=3, at=now - timedelta(seconds=1)))
     await bus.publish(Ref(TRADING_EFFECTIVE), said)

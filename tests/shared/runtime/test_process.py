@@ -59,7 +59,9 @@ def server(tmp_path_factory):
 def test_a_process_lives_beats_says_its_configuration_and_stops_when_asked(tmp_path, server):
     process = launch(tmp_path, server.url())
     beat = until(lambda: server.call("KEYS", "heartbeat:sample:*"))
-    assert '"last_error":"data_stale: 3 bars old"' in until(lambda: "data_stale" in (server.call("GET", beat[0]) or "") and server.call("GET", beat[0]))
+    assert '"last_error":"data_stale: 3 bars old"' in until(
+        lambda: "data_stale" in (server.call("GET", beat[0]) or "") and server.call("GET", beat[0])
+    )
     assert until(lambda: fresh("sample", folder=tmp_path))
     assert CONFIG.decode(server.call("GET", "config:sample")).settings["symbols"] == ["BTC/USD", "ETH/USD"]
 
@@ -110,7 +112,7 @@ def test_the_self_check_prints_its_findings_and_starts_nothing(tmp_path):
 
 
 def test_plugins_are_found_by_name_and_a_wrong_one_names_the_choices(tmp_path, monkeypatch):
-    import services.archive.stores as stores
+    from services.archive import stores
     from shared.domain.errors import ConfigurationInvalid
 
     assert "files" in plugins.names(stores)

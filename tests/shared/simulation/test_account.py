@@ -81,7 +81,7 @@ def test_a_client_order_id_is_taken_once_even_after_the_order_is_finished_and_fo
     for name in ("a", "b", "c"):
         one.submit(ask(name=name), at(0))
         one.advance(flat(0, "100"))
-    assert len(one.book.orders) == 1
+    assert (len(one.book.orders), one.book.forgotten_orders) == (1, 2)
     with pytest.raises(Refused) as refusal:
         one.submit(ask(name="a"), at(1))
     assert refusal.value.reason == "duplicate"
