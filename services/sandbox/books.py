@@ -55,6 +55,9 @@ def books_json(world: World, trader: Trader) -> dict[str, Any]:
             for symbol, held in ledger.open().items()
         },
         "realized_by_symbol": {symbol: number(held.realized) for symbol, held in ledger.holdings.items()},
+        # Finished orders beyond 10,000 and fills beyond 20,000 are no longer listed; cash and positions know them all.
+        "forgotten_orders": account.book.forgotten_orders,
+        "forgotten_fills": account.book.forgotten_executions,
         "orders": [order_json(order, trader) for order in account.book.orders.values()],
         "fills": [
             {

@@ -18,6 +18,8 @@ class Book:
         self.orders: dict[str, Order] = {}
         self.by_client_id: dict[str, str] = {}
         self.executions: dict[str, Execution] = {}
+        self.forgotten_orders = 0
+        self.forgotten_executions = 0
         self._keep = keep
         self._open: dict[str, dict[str, None]] = {}  # ids by symbol, oldest first
         self._closed: dict[str, None] = {}
@@ -92,6 +94,8 @@ class Book:
 
     def _forget(self, order_id: str) -> None:
         del self._closed[order_id]
-        self.orders.pop(order_id, None)
+        del self.orders[order_id]
+        self.forgotten_orders += 1
         while len(self.executions) > 2 * self._keep:
             del self.executions[next(iter(self.executions))]
+            self.forgotten_executions += 1
