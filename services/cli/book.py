@@ -31,6 +31,10 @@ SAID: dict[str, tuple[str, ...]] = {
     "order": ("status", "terms", "filled_quantity", "average_price", "reason"),
     "fill": ("side", "quantity", "price", "fee"),
     "command": ("command", "arguments", "by"),
+    "trading": ("state", "by", "reason"),
+    "trade_settings": ("mode", "percent", "fixed_amount", "by"),
+    "halt": ("code", "reason", "by", "lifted_by", "lifted_reason"),
+    "pause": ("by", "reason", "ended_by"),
 }
 
 

@@ -76,7 +76,7 @@ def test_a_self_checks_findings_are_told_under_its_name_and_a_broken_one_is_a_fi
 async def test_a_redis_that_would_lose_or_forget_facts_is_told_and_how_to_mend_it(tmp_path: Path) -> None:
     with RedisServer(tmp_path, aof=False, config={"maxmemory-policy": "allkeys-lru", "maxmemory": "100mb"}) as server:
         bus = open_bus(server.url(), client_name="cli")
-        findings = {finding.check: finding for finding in await doctor.on_bus(bus)}
+        findings = {finding.check: finding for finding in (await doctor.on_bus(bus))[0]}
         await bus.close()
     assert findings["redis"].ok
     assert (findings["redis: durable"].ok, findings["redis: durable"].fix) == (False, "set appendonly yes")
@@ -86,7 +86,7 @@ async def test_a_redis_that_would_lose_or_forget_facts_is_told_and_how_to_mend_i
 
 async def test_no_redis_is_one_finding_with_its_remedy() -> None:
     bus = open_bus("redis://127.0.0.1:1/0", client_name="cli")
-    (finding,) = await doctor.on_bus(bus)
+    ((finding,), _) = await doctor.on_bus(bus)
     await bus.close()
     assert not finding.ok
     assert "./tradermagic demo" in finding.fix
