@@ -14,7 +14,7 @@ from shared.domain.errors import FactInvalid
 from tests.contract.buses import Place
 from tests.facts import decision, trading
 
-SHORT = timedelta(milliseconds=250)
+SHORT = timedelta(milliseconds=400)
 LONG = timedelta(seconds=30)
 WORK = decision().id
 

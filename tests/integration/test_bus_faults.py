@@ -27,7 +27,7 @@ DECISIONS = Ref(DECISION, "BTC/USD")
 INTENTS = Ref(INTENT, "BTC/USD")
 MINUTE = timedelta(minutes=1)
 TIMEOUT = timedelta(milliseconds=300)
-BOUND = 1.0  # seconds within which an outage must be told: the timeout, and a loaded machine's slack
+BOUND = 2.5  # seconds within which an outage must be told: the timeout, and a loaded machine's slack
 BEAT = timedelta(milliseconds=200)
 
 
@@ -180,14 +180,17 @@ async def test_a_listener_hears_everything_through_an_outage(redis_server: Redis
             await publish(writer, n)
         await writer.publish(BTC, indicators())
         await writer.publish(Ref(TRADING), trading())
-        await ear.until(lambda: len(ear.heard) >= 22)
+        await ear.facts(22)
         assert [event.fact.id for event in ear.heard if event.cursor] == [nth(n) for n in range(20)]
         assert {event.fact.id for event in ear.heard if not event.cursor} == {indicators().id, trading().id}
         # and by messages again, not by the beat alone
-        started = time.monotonic()
-        await publish(writer, 20)
-        await ear.until(lambda: ear.heard[-1].fact.id == nth(20))
-        assert time.monotonic() - started < BEAT.total_seconds() / 2
+        waits = []
+        for n in range(20, 26):
+            started = time.monotonic()
+            await publish(writer, n)
+            await ear.facts(n + 3)
+            waits.append(time.monotonic() - started)
+        assert min(waits) < BEAT.total_seconds() / 4
     await writer.close()
 
 
