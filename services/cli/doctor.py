@@ -63,12 +63,16 @@ async def examine() -> list[Finding]:
         on_redis, alive = await on_bus(bus)
     finally:
         await bus.close()
-    # One after the other: each imports what its process does, and the machine may be small.
-    for process in CHECKED:
-        told = await asyncio.to_thread(self_check, process, chosen)
+    few = asyncio.Semaphore(2)  # each imports what its process does, and the machine may be small
+
+    async def ask(process: str) -> list[Finding]:
+        async with few:
+            told = await asyncio.to_thread(self_check, process, chosen)
         # Its own port is taken by the very process that runs.
-        findings += [finding for finding in told if finding.ok or process not in alive or "in use" not in finding.detail]
-    return findings + on_redis
+        return [finding for finding in told if finding.ok or process not in alive or "in use" not in finding.detail]
+
+    told = await asyncio.gather(*(ask(process) for process in CHECKED))
+    return [*findings, *(finding for found in told for finding in found), *on_redis]
 
 
 # ---- this machine -----------------------------------------------------------------------------------------------------------

@@ -92,6 +92,7 @@ def switch_lines(system: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"{mode} account {account.account} at {account.broker}: equity {words.money(account.equity)} {account.currency}, "
             f"today {words.money(account.day_change, signed=True)}, cash {words.money(account.cash)}, {account.orders_open} open orders"
+            + (f"; BLOCKED by the broker: {account.blocked}" if account.blocked else "")
         )
     if (model := system[MODEL.name]) and model.phase != "off":
         percent = f" {model.percent:.0f} %" if model.percent is not None else ""

@@ -36,7 +36,7 @@ class Watched:
 
     async def seen(self, text: str, times: int = 1) -> None:
         async with asyncio.timeout(20):
-            while self.out.getvalue().count(text) < times:  # noqa: ASYNC110 (a text file tells nobody that it grew)
+            while self.out.getvalue().count(text) < times:
                 await asyncio.sleep(0.02)
 
     async def stop(self) -> int:
@@ -138,7 +138,7 @@ async def test_what_a_crashed_process_had_forked_does_not_outlive_it(tmp_path: P
 
 async def gone(pid: int) -> None:
     async with asyncio.timeout(20):
-        while _lives(pid):  # noqa: ASYNC110 (not our child: nothing to wait for)
+        while _lives(pid):
             await asyncio.sleep(0.02)
 
 

@@ -37,7 +37,7 @@ async def client() -> AsyncIterator[ollama.AsyncClient]:
     model, port = SmallModel(weights()), free()
     server = uvicorn.Server(uvicorn.Config(Service(model, NAME).app(), host="127.0.0.1", port=port, log_level="warning"))
     serving = asyncio.ensure_future(server.serve())
-    while not server.started:  # noqa: ASYNC110 (uvicorn tells it only when asked)
+    while not server.started:
         await asyncio.sleep(0.02)
     yield ollama.AsyncClient(f"http://127.0.0.1:{port}", timeout=60)
     server.should_exit = True
