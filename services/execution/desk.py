@@ -216,9 +216,6 @@ class Desk:
         ours = (order for order in self.books.open_orders(symbol) if order.terms.side == side and self.books.is_ours(order))
         return min(abs(quantity), held.position.available + sum((order.remaining for order in ours), ZERO))
 
-    def closing(self, symbol: str) -> bool:
-        return bool(self.books.closing(symbol))
-
     def paid(self, symbol: str, side: Side | None) -> Decimal | None:
         """The side of the quote that an order of this side meets."""
         price = self.price(symbol)

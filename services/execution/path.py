@@ -131,7 +131,7 @@ class Path:
             if outdated := self._entries_against(origin):
                 await self._following.withdraw(outdated, seconds=CANCEL_SECONDS)
                 await desk.read_positions()
-            wish = self._aim(origin)
+            wish = self._aim(origin, pending)
             if wish.side is None:
                 return self._submitting.stop(origin, Barrier(wish.code, wish.reason), (), pending)
             if wish.leg != "entry" and not desk.books.is_certain(origin.symbol):
@@ -167,7 +167,7 @@ class Path:
             return Barrier("hold", "the decision is to hold")
         return None
 
-    def _aim(self, origin: Origin) -> Aim:
+    def _aim(self, origin: Origin, pending: Intent | None) -> Aim:
         desk = self._desk
         if origin.action is not None:
             limits = desk.limits
@@ -177,13 +177,15 @@ class Path:
             if not held:
                 return Aim(code="already_flat", reason="there is no position to close")
             wish = Aim(side="sell" if held > 0 else "buy", leg="close")
-        if wish.leg != "entry" and desk.closing(origin.symbol) and origin.kind != "command":
+        with desk.books.aside(pending):
+            closing = desk.books.closing(origin.symbol)
+        if wish.leg != "entry" and closing and origin.kind != "command":
             return Aim(code="exit_working", reason="the position is being closed already")
         return wish
 
     def _plan(self, origin: Origin, pending: Intent | None) -> Want | Stop:
         """Everything that is decided, at one moment."""
-        wish = self._aim(origin)
+        wish = self._aim(origin, pending)
         if wish.side is None:
             return Stop(Barrier(wish.code, wish.reason), ())
         verdict = self._judge(origin, wish, pending)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -26,7 +27,12 @@ _ORDINAL = {"pending": 0, "held": 1, "working": 2, "partially_filled": 3}
 
 @dataclass(frozen=True, kw_only=True)
 class Scribe:
-    """Writes in the name of one account. `fence`: behind which token; `config`: hash of the configuration in force."""
+    """Writes in the name of one account.
+
+    fence    behind which token
+    config   hash of the configuration in force
+    numbers  order what is told of one moment
+    """
 
     account: str
     mode: TradingMode
@@ -36,6 +42,7 @@ class Scribe:
     replica: str
     fence: int
     clock: Clock
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def _common(self, fact_id: str, at: datetime, symbol: str | None, inputs: Sequence[str], revision: int = 0) -> dict[str, Any]:
         return {
@@ -165,7 +172,7 @@ class Scribe:
         now = self.clock.now()
         content = (str(held), str(levels), str(realized))
         return Position(
-            **self._common(f"position|{held.symbol}|{iso(now)}|{digest(*content, length=8)}", now, held.symbol, inputs),
+            **self._common(f"position|{held.symbol}|{iso(now)}|{digest(*content, length=8)}", now, held.symbol, inputs, next(self.numbers)),
             account=self.account,
             quantity=held.quantity,
             available=held.available,
@@ -182,9 +189,9 @@ class Scribe:
         self, told: BrokerAccount, baselines: Baselines, *, reconciled_at: datetime | None, differences: int, **sums: Any
     ) -> Account:
         """`sums`: exposure_long, exposure_short, working, orders_open."""
-        now = self.clock.now()
+        now, number = self.clock.now(), next(self.numbers)
         return Account(
-            **self._common(f"account|{self.account}|{iso(now)}", now, None, ()),
+            **self._common(f"account|{self.account}|{iso(now)}|{number}", now, None, (), number),
             account=self.account,
             mode=self.mode,
             broker=self.broker,

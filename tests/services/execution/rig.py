@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -35,6 +35,8 @@ class FaultyBroker(SimulatedBroker):
     """`faults` are taken one a submission: `unavailable` and `stopped` before it, `refused` instead of it, `lost` (never arrived, no answer),
     `timeout` (accepted, no answer), `slow:SECONDS`. `doubling`: every update comes twice; `holding`: updates wait for `release`.
     """
+
+    abilities = replace(SimulatedBroker.abilities, remembers=True)  # it outlives the processes under test
 
     def __init__(self, clock: VirtualClock, **given: Any) -> None:
         super().__init__(clock, **given)
@@ -283,6 +285,7 @@ def rigged(
         if start:
             rig.start()
         if start and on:
+            await rig.in_force("off")
             await rig.switch_on()
         try:
             return await asyncio.wait_for(test(rig), 3_000)

@@ -21,7 +21,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def _run_once(self) -> None:
         scheduled = self._scheduled  # type: ignore[attr-defined]
         if not self._ready and scheduled:  # type: ignore[attr-defined]
-            self._virtual = max(self._virtual, scheduled[0]._when)
+            # A little past it: the loop fires timers up to its clock's resolution early, and they would look again for ever.
+            self._virtual = max(self._virtual, scheduled[0]._when + 1e-7)
         super()._run_once()  # type: ignore[misc]
 
 
