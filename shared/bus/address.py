@@ -58,6 +58,11 @@ class Address:
             verify=options.get("ssl_cert_reqs", "required") != "none",
         )
 
+    @property
+    def place(self) -> str:
+        """Where it is, for people; without who we are."""
+        return self.path or f"{self.host}:{self.port}"
+
     def context(self) -> ssl.SSLContext | None:
         """None without TLS."""
         if not self.tls:

@@ -76,10 +76,10 @@ class RedisStore:
                     _given(answer)
         except TimeoutError:
             await wire.close()
-            raise BusUnavailable(f"Redis did not answer within {self._timeout:g} s") from None
+            raise BusUnavailable(f"Redis at {to.place} did not answer within {self._timeout:g} s") from None
         except OSError as error:
             await wire.close()
-            raise BusUnavailable(f"Redis is not reachable: {error.strerror or error}") from None
+            raise BusUnavailable(f"Redis is not reachable at {to.place}: {error.strerror or error}") from None
         except BaseException:
             await wire.close()
             raise

@@ -274,13 +274,12 @@ async def test_a_server_that_is_loading_is_unavailable_until_it_has(tmp_path: Pa
                 try:
                     latest = await bus.latest(BTC)
                 except BusUnavailable as error:
-                    texts.add(str(error).partition(":")[0])
+                    texts.add(next(reason for reason in ("not ready", "not reachable", "did not answer") if reason in str(error)))
                     await asyncio.sleep(0.05)
                 else:
                     break
         await bus.close()
     assert latest == indicators(at=CLOSE + 199 * MINUTE)
-    assert texts <= {"Redis is there but not ready", "Redis is not reachable", "Redis did not answer within 0.3 s"}
     assert len(texts) > 1
 
 
