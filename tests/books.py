@@ -49,7 +49,7 @@ def faults_of_the_chain(system: System) -> list[str]:
 def faults_against_the_broker(system: System) -> list[str]:
     """Differences between our orders, fills, positions and account and the sandbox's own, in sentences. Nothing may be working."""
     theirs = system.sandbox("/sandbox/books")
-    faults = [] if theirs["balanced"] else ["the sandbox's own books do not balance"]
+    faults: list[str] = []
     placed = {order["client_order_id"]: order for order in theirs["orders"]}
     intents = newest(system.every_symbol("intent"), "intent_id")
     ours = {intent.client_order_id: intent for intent in intents.values()}
@@ -63,6 +63,15 @@ def faults_against_the_broker(system: System) -> list[str]:
     for name in filled.keys() | booked.keys():
         if filled.get(name, Decimal(0)) != booked.get(name, Decimal(0)):
             faults.append(f"order {name}: the broker filled {filled.get(name, 0)}, we booked {booked.get(name, 0)}")
+    posted = system.sandbox("/sandbox/orders")
+    faults += [f"order {name} was posted {seen['posted']} times" for name, seen in posted.items() if seen["posted"] > 1]
+    return faults + faults_of_the_account(system)
+
+
+def faults_of_the_account(system: System) -> list[str]:
+    """Differences between our positions and cash and the sandbox's own, in sentences."""
+    theirs = system.sandbox("/sandbox/books")
+    faults = [] if theirs["balanced"] else ["the sandbox's own books do not balance"]
     held = {symbol: Decimal(position["quantity"]) for symbol, position in theirs["positions"].items()}
     for symbol in system.symbols:
         position = system.latest("position", symbol)
@@ -72,8 +81,6 @@ def faults_against_the_broker(system: System) -> list[str]:
     account = system.latest("account")
     if account is None or abs(account.cash - Decimal(theirs["cash"])) >= CENT:
         faults.append(f"cash: the broker has {theirs['cash']}, we show {account and account.cash}")
-    posted = system.sandbox("/sandbox/orders")
-    faults += [f"order {name} was posted {seen['posted']} times" for name, seen in posted.items() if seen["posted"] > 1]
     return faults
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.books import faults_against_the_broker, faults_of_the_chain
+from tests.books import faults_of_the_account, faults_of_the_chain
 from tests.system import System
 
 SYMBOLS = "BTC/USD,ETH/USD,AAPL,MSFT,GOOG,IBM,AMZN,NVDA,TSLA,META,NFLX,ORCL,INTC,AMD,CSCO,QCOM,TXN,ADBE,CRM,AVGO"
@@ -31,7 +31,7 @@ def test_fifty_thousand_bars_leave_memory_flat_and_the_books_in_agreement(tmp_pa
     with System(tmp_path / "system", symbols=SYMBOLS, timeframe="1s", environment=limits) as system:
         system.start_sandbox()
         system.start("market_data", "decision", "execution", "archive")
-        system.wait_for(lambda: system.latest("indicators", "AAPL"), seconds=60, what="indicators")
+        system.wait_for(lambda: all(system.latest("decision", symbol) for symbol in system.symbols), seconds=90, what="decisions")
         system.switch_on()
         samples: dict[str, list[float]] = {name: [] for name in (*PROCESSES, "redis")}
         while decided(system) < BARS:
@@ -48,7 +48,7 @@ def test_fifty_thousand_bars_leave_memory_flat_and_the_books_in_agreement(tmp_pa
             )
         system.switch_off()
         system.command("liquidate", "end-of-soak")
-        system.wait_for(lambda: not faults_against_the_broker(system), seconds=60, what="books that agree")
+        system.wait_for(lambda: not faults_of_the_account(system), seconds=60, what="books that agree")
         assert faults_of_the_chain(system) == []
 
 
