@@ -52,7 +52,7 @@ class Chains(Recent[tuple[str, str], Chain]):
 
 @dataclass(slots=True)
 class Held:
-    """A position. `read_at`: clock when the broker was asked for it; `changed_at`: when a fill changed it after that."""
+    """A position. `read_at`: clock when the broker was asked for it; `changed_at`: when a fill or an order's end last changed it."""
 
     position: BrokerPosition
     read_at: float
@@ -185,6 +185,11 @@ class Books:
         """Signed."""
         found = self.positions.get(symbol)
         return found.position.quantity if found else ZERO
+
+    def touch(self, symbol: str, at: float) -> None:
+        """Something ended that had reserved units: what is available is to be asked for."""
+        if (known := self.positions.get(symbol)) is not None:
+            known.changed_at = max(known.changed_at, at)
 
     def is_certain(self, symbol: str) -> bool:
         found = self.positions.get(symbol)

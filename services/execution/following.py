@@ -68,6 +68,8 @@ class Following:
             desk.tell(desk.scribe.order(newest, ours=ours, intent=intent))
             self._book(newest, position=position, listed=listed)
             if not newest.open:
+                if not listed:
+                    books.touch(newest.symbol, desk.clock.monotonic())
                 for end in self._ends.pop(newest.order_id, ()):
                     end.set()
                 desk.guard(newest.symbol)

@@ -131,7 +131,7 @@ class Rig:
         task = self.tasks[number]
         active = self.actives[-1]
         active._claim.release = _nothing  # type: ignore[method-assign]
-        active._claim._stop()  # type: ignore[attr-defined]
+        active._claim.abandon()  # type: ignore[attr-defined]
         active.desk.recorder._waiting.clear()
         active.desk.recorder._bus = _Dead()  # type: ignore[assignment]
         for one in asyncio.all_tasks():
