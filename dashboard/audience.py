@@ -1,4 +1,4 @@
-"""Who is watching, and what each is sent: a change at once, then at most ten batches a second of each topic.
+"""Who is watching, and what each is sent: a change at once, then each key at most ten times a second, a topic's keys together in frames.
 
 Of conflated topics a batch holds the newest fact of each key, of the others every one. A client that does not keep up is sent less: its
 batches wait, conflated, until what was sent before is on its way; when too much has gathered it gets a fresh snapshot instead; when nothing
@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from dashboard.board import Shown
 
-PERIOD = 0.1  # seconds between two batches of a topic
+PERIOD = 0.1  # seconds between two facts of one key, of conflated topics
+FRAME = 0.04  # seconds between two batches of a topic
 HIDDEN_PERIOD = 10.0  # of a client whose page nobody looks at
 SNAPSHOT_PERIOD = 1.0  # between two snapshots of one client
 FULL, DRAINED = 48, 8  # messages waiting in a client's queue: from here it is behind, down to here it has caught up
@@ -54,6 +55,10 @@ class Batch:
         for key, raw in later.facts.items():
             self.count += 1
             self.facts[f"{key} {self.count}" if self.every else key] = raw
+
+    def without(self, keys: Iterable[str]) -> Batch:
+        """Takes the facts of these keys out, as a batch of their own."""
+        return Batch(self.topic, self.every, {key: self.facts.pop(key) for key in keys})
 
     @property
     def text(self) -> str:
@@ -96,7 +101,8 @@ class Audience:
         self._lock = lock
         self._clients: dict[str, Client] = {}
         self._pending: dict[str, Batch] = {}
-        self._due: dict[str, float] = {}
+        self._due: dict[str, float] = {}  # of a topic: when its next batch may go
+        self._due_key: dict[str, float] = {}  # of a key: when its next fact may go
 
     # ---- who watches -----------------------------------------------------------------------------------------------------------
     @property
@@ -179,12 +185,26 @@ class Audience:
         due = self._due.get(name, 0.0)
         if now < due:
             return due - now
-        self._due[name] = now + PERIOD
         batch = self._pending.pop(name)
-        text = batch.text
-        for client in self._clients.values():
-            self._give(client, batch, text, now)
-        return None
+        wait = self._hold_back(batch, now)
+        if batch.facts:
+            self._due[name] = now + FRAME
+            text = batch.text
+            for client in self._clients.values():
+                self._give(client, batch, text, now)
+        return wait
+
+    def _hold_back(self, batch: Batch, now: float) -> float | None:
+        """Leaves facts of keys that were sent a moment ago for later. Seconds until the first of them may go."""
+        if batch.every:
+            return None
+        early = [key for key in batch.facts if self._due_key.get(key, 0.0) > now]
+        held = batch.without(early)
+        self._due_key.update(dict.fromkeys(batch.facts, now + PERIOD))
+        if not held.facts:
+            return None
+        self._pending[batch.topic] = held
+        return min(self._due_key[key] for key in held.facts) - now
 
     def _give(self, client: Client, batch: Batch, text: str, now: float) -> None:
         urgent = batch.topic in URGENT

@@ -10,19 +10,21 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
+from gunicorn.util import close_graceful
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from dashboard.gate import THREADS
 from dashboard.settings import DashboardSettings
 
 GRACE_SECONDS = 5
-HEAD_SECONDS, REQUEST_SECONDS = 10.0, 30.0
+HEAD_SECONDS, REQUEST_SECONDS, LINGER_SECONDS = 5.0, 30.0, 0.5
 MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 (gunicorn's heartbeat file, which must not wait for a disk)
 
 
@@ -38,6 +40,21 @@ class QuietLogger(Logger):  # type: ignore[misc]
         self.access_log.disabled = True
 
 
+class Connection(TConn):  # type: ignore[misc]
+    """One that is closed where it was served.
+
+    The library lingers, up to two seconds for each, in the thread that accepts and hands out everything else; and what has closed itself,
+    as a WebSocket has, it counts twice.
+    """
+
+    def linger(self) -> None:
+        close_graceful(self.sock, timeout=LINGER_SECONDS)
+
+    def close(self, graceful: bool = False) -> None:  # noqa: ARG002 (the library's signature)
+        with suppress(OSError):
+            super().close()
+
+
 class PatientWorker(ThreadWorker):  # type: ignore[misc]
     """Threads are for those who ask for something: a connection that says nothing waits without one.
 
@@ -46,7 +63,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._deadlines: dict[TConn, float] = {}
+        self._deadlines: dict[Connection, float] = {}
         self._guard = threading.Lock()
 
     def accept(self, listener: socket.socket) -> None:
@@ -56,20 +73,23 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         except OSError:
             return
         self.nr_conns += 1
-        conn = TConn(self.cfg, client, address, listener.getsockname())
+        conn = Connection(self.cfg, client, address, listener.getsockname())
         conn.timeout = time.monotonic() + HEAD_SECONDS
         self.pending_conns.append(conn)
         self.poller.register(client, 1, lambda ready: self.on_pending_socket_readable(conn, ready))
 
-    def handle(self, conn: TConn) -> Any:
+    def handle(self, conn: Connection) -> Any:
         self._expect(conn, HEAD_SECONDS)
         try:
-            return super().handle(conn)
+            kept = super().handle(conn)
+            if kept is False:
+                conn.linger()
+            return kept
         finally:
             with self._guard:
                 self._deadlines.pop(conn, None)
 
-    def handle_request(self, req: Any, conn: TConn) -> Any:
+    def handle_request(self, req: Any, conn: Connection) -> Any:
         upgrade = any(name == "UPGRADE" and value.lower() == "websocket" for name, value in req.headers)
         self._expect(conn, float("inf") if upgrade else REQUEST_SECONDS)
         return super().handle_request(req, conn)
@@ -81,12 +101,10 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         with self._guard:
             late = [conn for conn, deadline in self._deadlines.items() if deadline < now]
         for conn in late:
-            try:
+            with suppress(OSError):
                 conn.sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue
 
-    def _expect(self, conn: TConn, seconds: float) -> None:
+    def _expect(self, conn: Connection, seconds: float) -> None:
         with self._guard:
             self._deadlines[conn] = time.monotonic() + seconds
 

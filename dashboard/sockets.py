@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import simple_websocket
 from engineio.async_drivers._websocket_wsgi import SimpleWebSocketWSGI  # type: ignore[import-untyped]
 from flask import Flask, request
 from flask_socketio import SocketIO
@@ -21,6 +22,7 @@ from shared.runtime.logging import get_logger
 
 MAX_MESSAGE = 4_096  # bytes from a client: a plea for a snapshot is all it has to say
 MAX_FRAMES, FRAME_SECONDS = 100, 10.0
+LOOK_SECONDS = 2.0
 PACKETS = frozenset("0123456")
 log = get_logger("dashboard")
 
@@ -46,9 +48,16 @@ class BoundedWebSocket(SimpleWebSocketWSGI):  # type: ignore[misc]
             return super().__call__(environ, start_response)
         finally:
             self.open_sockets.discard(raw)
+            shut(raw)  # whoever still reads from it, or writes to it, is done too
 
     def wait(self) -> str | None:
-        message = super().wait()
+        """The next message, None at the end. Looks now and then whether the connection still stands: the library may forget to say so."""
+        message = None
+        while message is None and self.ws.connected:
+            try:
+                message = self.ws.receive(timeout=LOOK_SECONDS)
+            except simple_websocket.ConnectionClosed:
+                return None
         now = time.monotonic()
         if now - self._since > FRAME_SECONDS:
             self._frames, self._since = 0, now

@@ -201,7 +201,10 @@ class Listener:
     def __init__(self, dashboard: RunningDashboard, headers: Mapping[str, str]) -> None:
         self.dashboard = dashboard
         self.headers = _named(headers)
-        self.client = socketio.Client(reconnection=False)
+        # A library that adds both of its own accord: given, they replace its own.
+        own = {name.lower(): value for name, value in self.headers.items() if name in {"Origin", "Host"}}
+        self.headers = {name: value for name, value in self.headers.items() if name.lower() not in own}
+        self.client = socketio.Client(reconnection=False, websocket_extra_options=own)
         self.received: list[tuple[str, Any]] = []
         self.client.on("*", lambda event, payload=None: self.received.append((event, payload)))
         self.closed = False
@@ -225,6 +228,9 @@ class Listener:
 
     def close(self) -> None:
         self.client.disconnect()
+        # Where the server hung up first the library leaves its own end open.
+        if (connection := self.client.eio.ws) is not None:
+            connection.shutdown()
 
     def __enter__(self) -> Self:
         self.connect()

@@ -3,12 +3,25 @@ from __future__ import annotations
 import json
 import threading
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.audience import DRAINED, FULL, HIDDEN_PERIOD, MAX_KEPT, MAX_SAID, PERIOD, SNAPSHOT_PERIOD, STALLED_SECONDS, Audience, Client
+from dashboard.audience import (
+    DRAINED,
+    FRAME,
+    FULL,
+    HIDDEN_PERIOD,
+    MAX_KEPT,
+    MAX_SAID,
+    PERIOD,
+    SNAPSHOT_PERIOD,
+    STALLED_SECONDS,
+    Audience,
+    Client,
+)
 from dashboard.board import Shown
 from shared.bus.port import Ref
 from shared.bus.topics import BAR, DECISION, HALT, QUOTE
@@ -79,7 +92,16 @@ def test_a_change_goes_out_at_once_then_at_most_ten_times_a_second(audience, lin
             sent_at.append(now)
     assert sent_at[0] == 0.0
     assert len(sent_at) == 10
-    assert all(later - earlier >= PERIOD - 1e-9 for earlier, later in zip(sent_at, sent_at[1:], strict=False))
+    assert all(later - earlier >= PERIOD - 1e-9 for earlier, later in pairwise(sent_at))
+
+
+def test_keys_that_change_by_turns_go_out_together_in_frames(audience, lines):
+    audience.join(Client("a"), 0.0)
+    for step in range(100):
+        audience.offer(quoted(step, f"S{'ABCDEFGHIJKLMNOPQRSTUVWXYZ'[step % 25]}"))
+        audience.flush(step / 100, WALL)
+    assert len(lines.of("a", "quote")) <= 1 / FRAME + 1
+    assert len(lines.facts("a", "quote")) >= 95
 
 
 def test_flush_says_when_it_wants_to_be_called_again(audience):
@@ -88,7 +110,9 @@ def test_flush_says_when_it_wants_to_be_called_again(audience):
     audience.offer(quoted(1))
     assert audience.flush(0.0, WALL) is None
     audience.offer(quoted(2))
-    assert audience.flush(0.04, WALL) == pytest.approx(0.06)
+    assert audience.flush(0.01, WALL) == pytest.approx(FRAME - 0.01)
+    assert audience.flush(FRAME, WALL) == pytest.approx(PERIOD - FRAME)
+    assert audience.flush(PERIOD, WALL) is None
 
 
 def test_of_a_conflated_topic_only_the_newest_of_each_key_is_sent(audience, lines):

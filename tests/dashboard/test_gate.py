@@ -44,8 +44,8 @@ def test_this_machine_is_served_under_its_own_names(ask, host):
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example:9753", "127.0.0.1.evil.example", "localhost.evil.example", "", "192.168.1.5:9753", "127.0.0.1@evil.example", "localhost, evil.example", "a b",
-     "127.0.0.1:9753\r\n", "[::1", "xn--localhost"],
+    ["evil.example:9753", "127.0.0.1.evil.example", "localhost.evil.example", "", "192.168.1.5:9753", "127.0.0.1@evil.example", "a b",
+     "localhost, evil.example", "127.0.0.1:9753\r\n", "[::1", "xn--localhost"],
 )  # fmt: skip
 def test_a_name_nobody_told_us_is_refused_so_that_rebinding_gets_nothing(ask, host):
     assert ask()(host=host).status == 400

@@ -125,7 +125,7 @@ def test_ended_logins_are_written_down_as_hashes(locked):
     with locked.browser.session_transaction() as session:
         login = session["_user_id"]
     locked.post("/logout")
-    text = str(locked.get("/livez").json) + str([fact.model_dump() for fact in locked.on_bus(lambda bus: _configurations(bus))])
+    text = str(locked.get("/livez").json) + str([fact.model_dump() for fact in locked.on_bus(_configurations)])
     assert "sessions_ended" in text
     assert login not in text
 

@@ -34,7 +34,7 @@ def test_a_folder_without_a_page_stops_the_start_with_a_sentence(tmp_path, monke
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "__init__.py").write_text("", encoding="utf-8")
     monkeypatch.setattr(folder, "__path__", [str(tmp_path)])
-    with pytest.raises(ConfigurationInvalid, match="pages/empty/__init__.py: must define page"):
+    with pytest.raises(ConfigurationInvalid, match=r"pages/empty/__init__\.py: must define page"):
         pages.__wrapped__()
 
 
@@ -110,8 +110,9 @@ def test_a_page_s_view_is_served_from_its_folder(dashboard):
 @pytest.mark.parametrize(
     "path",
     [
-        "/static/pages/overview/__init__.py", "/static/../app.py", "/static/%2e%2e/app.py", "/static/js/../../app.py", "/static/pages/../app.py",
-        "/static/nowhere.mjs", "/static/js", "/static/pages/overview/../../settings.py", "/static//etc/passwd", "/static/js/main.mjs%00.py",
+        "/static/pages/overview/__init__.py", "/static/../app.py", "/static/%2e%2e/app.py", "/static/js/../../app.py",
+        "/static/pages/../app.py", "/static/js", "/static/nowhere.mjs", "/static//etc/passwd", "/static/js/main.mjs%00.py",
+        "/static/pages/overview/../../settings.py",
     ],
 )  # fmt: skip
 def test_nothing_but_what_a_browser_uses_is_given_out(dashboard, path):

@@ -47,7 +47,7 @@ def test_whoever_waits_too_long_is_told_so_and_the_work_is_given_up(portal):
             given_up.set()
             raise
 
-    with pytest.raises(BusUnavailable, match="within 0.05 s"):
+    with pytest.raises(BusUnavailable, match=r"within 0\.05 s"):
         portal.call(hang, seconds=0.05)
     assert given_up.wait(2)
 

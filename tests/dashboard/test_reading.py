@@ -184,7 +184,7 @@ def test_looking_changes_nothing(dashboard):
 
     def everything():
         refs = dashboard.on_bus(lambda bus: bus.histories())
-        return {ref.key: len(dashboard.history(ref)) for ref in refs if ref.topic.name not in {"config"}}
+        return {ref.key: len(dashboard.history(ref)) for ref in refs if ref.topic.name != "config"}
 
     before = everything()
     rules = [rule for rule in dashboard.desk.app.url_map.iter_rules() if "GET" in rule.methods]

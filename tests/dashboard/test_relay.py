@@ -65,7 +65,8 @@ def fickle(make_dashboard):
 def test_what_stood_before_the_start_is_on_the_board(make_dashboard):
     shared = MemoryBus()
     first = make_dashboard(bus=lambda: MemoryBus(store=shared._store))
-    first.publish((Ref(BAR, BTC), bar()), (Ref(DECISION, BTC), decision()), *((Ref(ORDER, BTC), order(order_id=f"o-{n}", at=CLOSE + timedelta(seconds=n))) for n in range(3)))
+    orders = [(Ref(ORDER, BTC), order(order_id=f"o-{number}", at=CLOSE + timedelta(seconds=number))) for number in range(3)]
+    first.publish((Ref(BAR, BTC), bar()), (Ref(DECISION, BTC), decision()), *orders)
     second = make_dashboard(bus=lambda: MemoryBus(store=shared._store))
     found = second.get("/api/v1/snapshot").json["facts"]
     assert (len(found["bar"]), len(found["decision"]), len(found["order"])) == (1, 1, 3)

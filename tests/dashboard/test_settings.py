@@ -36,7 +36,7 @@ def test_a_container_may_bind_to_every_address_when_it_is_published_on_loopback(
 
 def test_a_container_published_elsewhere_needs_a_password(settings, container):
     container(True)
-    with pytest.raises(ConfigurationInvalid, match="published at 0.0.0.0"):
+    with pytest.raises(ConfigurationInvalid, match=r"published at 0\.0\.0\.0"):
         settings(dashboard_host="0.0.0.0", dashboard_publish="0.0.0.0").check()
     settings(dashboard_host="0.0.0.0", dashboard_publish="0.0.0.0", dashboard_password="correct horse").check()
 
@@ -48,7 +48,7 @@ def test_a_container_that_was_not_told_where_it_is_published_needs_a_password(se
 
 
 def test_outside_a_container_the_published_address_says_nothing(settings, container):
-    with pytest.raises(ConfigurationInvalid, match="bound to 0.0.0.0"):
+    with pytest.raises(ConfigurationInvalid, match=r"bound to 0\.0\.0\.0"):
         settings(dashboard_host="0.0.0.0", dashboard_publish="127.0.0.1").check()
 
 

@@ -26,11 +26,10 @@ def execution(dashboard):
 
 def alive(dashboard, *, missing=None, state="off", mode=None):
     now = datetime.now(UTC)
-    common = {"at": now, "made_at": now}
-    facts = [
-        (Ref(HEARTBEAT, part="execution:r1"), Heartbeat(id=f"h|{now}", process="execution", replica="r1", version="0", state="running", started_at=now, **common)),
-        (Ref(TRADING_EFFECTIVE), TradingEffective(id=f"e|{now}", account="PA1", state=state, trading_revision=0, replica="r1", missing=missing or {}, **common)),
-    ]  # fmt: skip
+    common = {"at": now, "made_at": now, "replica": "r1"}
+    beat = Heartbeat(id=f"h|{now}", process="execution", version="0", state="running", started_at=now, **common)
+    effective = TradingEffective(id=f"e|{now}", account="PA1", state=state, trading_revision=0, missing=missing or {}, **common)
+    facts = [(Ref(HEARTBEAT, part="execution:r1"), beat), (Ref(TRADING_EFFECTIVE), effective)]
     if mode:
         facts.append((Ref(ACCOUNT), account(now, mode=mode, account="ACC123456")))
     dashboard.publish(*facts)
