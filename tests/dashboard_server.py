@@ -18,6 +18,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from http.cookiejar import CookieJar
@@ -130,7 +131,9 @@ class RunningDashboard:
             finally:
                 await bus.close()
 
-        return asyncio.run(run())
+        # In a thread of its own: a browser's driver may have a loop running in this one.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(lambda: asyncio.run(run())).result()
 
     def publish(self, *facts: tuple[Ref[Any], Fact]) -> None:
         async def write(bus: Bus) -> None:
