@@ -84,13 +84,13 @@ async def _turn(process: Process[ArchiveSettings], store: Store, *, trim_due: bo
 
 
 async def export(bus: Bus, store: Store, ref: Ref[Fact]) -> int:
-    """Brings the store up to the newest entry. How many went. Raises DiskFull when the store cannot take them."""
+    """Brings the store up to the newest entry, what this version cannot read included. How many went. Raises DiskFull when the store cannot take them."""
     count = 0
     while True:
-        page = await bus.history(ref, after=store.cursor(ref.key), limit=PAGE)
+        page = await bus.recorded(ref, after=store.cursor(ref.key), limit=PAGE)
         if not page:
             return count
-        entries = [JournalEntry(key=ref.key, cursor=entry.cursor, raw=entry.fact.encode()) for entry in page]
+        entries = [JournalEntry(key=ref.key, cursor=cursor, raw=text) for cursor, text in page]
         try:
             await asyncio.to_thread(store.append, entries)
         except OSError as error:

@@ -107,6 +107,10 @@ class StoredBus:
         facts = ((raw.cursor, _readable(ref, raw.fact)) for raw in raws)
         return [Entry(cursor, fact) for cursor, fact in facts if fact is not None]
 
+    async def recorded(self, ref: Ref[Any], *, after: str = "", limit: int = 1_000) -> list[tuple[str, str]]:
+        raws = await self._store.entries(keys.history_of(ref.key), after, "", limit, newest_first=False)
+        return [(raw.cursor, raw.fact.decode(errors="replace")) for raw in raws]
+
     async def find(self, ref: Ref[F], fact_id: str) -> Entry[F] | None:
         moment = await self._store.moment_of(keys.ids_of(ref.key), fact_id)
         if moment is None:

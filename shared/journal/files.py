@@ -53,6 +53,15 @@ class JournalEntry:
         return fact
 
 
+def _one_line(raw: str) -> str:
+    """What is not JSON on one line goes into the journal as a string: nothing is lost, and no line is broken by it."""
+    try:
+        json.loads(raw)
+    except ValueError:
+        return json.dumps(raw)
+    return raw if "\n" not in raw else json.dumps(json.loads(raw), separators=(",", ":"), ensure_ascii=False)
+
+
 def cursor_order(cursor: str) -> tuple[int, int]:
     """(milliseconds, count) of `<milliseconds>-<count>`; (0, 0) of the empty cursor."""
     milliseconds, _, count = cursor.partition("-")
@@ -91,7 +100,7 @@ class JournalFiles:
         self._lengths, self._cursors = lengths, cursors
 
     def _write(self, path: Path, batch: Iterable[JournalEntry]) -> int:
-        text = "".join(f'{{"key":{json.dumps(entry.key)},"cursor":"{entry.cursor}","fact":{entry.raw}}}\n' for entry in batch)
+        text = "".join(f'{{"key":{json.dumps(entry.key)},"cursor":"{entry.cursor}","fact":{_one_line(entry.raw)}}}\n' for entry in batch)
         with path.open("ab") as file:
             # A batch that failed half-way left its bytes behind: the next one starts where the last good one ended.
             file.truncate(self._lengths.get(path.name, 0))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -119,3 +120,15 @@ async def test_a_second_replica_stands_by_and_takes_over(settings, bus):
             await until(lambda: second.state == "running")
             await bus.publish(Ref(DECISION, "BTC/USD"), facts.decision())
             await until(lambda: len(journal(settings)) == 1)
+
+
+async def test_what_this_version_cannot_read_is_exported_as_it_stands(settings, bus):
+    ref = Ref(DECISION, "BTC/USD")
+    newer = facts.decision().encode().replace('"schema":1', '"schema":9')
+    await bus.publish(ref, facts.decision())
+    bus._store._histories[ref.key][1][0] = newer
+    await bus.publish(ref, facts.decision(at=facts.CLOSE + timedelta(minutes=5)))
+    bus._store._histories[ref.key][1][1] = "<html>\nnot a fact"
+
+    assert await service.export(bus, create(settings), ref) == 2
+    assert [json.loads(entry.raw) for entry in read(settings.journal_dir)] == [json.loads(newer), "<html>\nnot a fact"]
