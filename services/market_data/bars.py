@@ -74,7 +74,9 @@ class BarDesk:
         feed = desk.feeds.of(watch.symbol)
         if feed is None:
             return None
-        close_at = desk.timeframe.floor(now - self._patience(watch.symbol, feed))
+        close_at = desk.timeframe.floor(now - timedelta(seconds=feed.source.ability.settle_seconds))
+        if desk.timeframe.floor(now - self._patience(watch.symbol, feed)) < close_at:
+            return None  # another replica's, and it has not had its time yet
         return None if desk.session(watch.symbol, close_at, feed) == "closed" else close_at
 
     def _patience(self, symbol: str, feed: Feed) -> timedelta:

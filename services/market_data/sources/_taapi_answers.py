@@ -207,6 +207,10 @@ class Dialect(Protocol):
     def price_batch(self) -> int: ...
 
 
+class KeyRefused(SourceRefused):
+    """Of the key, hence of every symbol."""
+
+
 # ---- the many ways to say no -------------------------------------------------------------------------------------------------------
 
 
@@ -229,9 +233,9 @@ def refusal(text: str, *, status: int = 200, symbol: str | None = None, retry_af
     told = f"taapi: {text or f'status {status}'}"
     if status == 429 or "request limit" in words or "rate limit" in words or "rate-limit" in words:
         return RateLimited(told, retry_after_seconds=max(retry_after or 0.0, WINDOW_SECONDS), symbol=symbol)
-    if status in {401, 402, 403} or any(
-        phrase in words for phrase in ("api key", "unauthorized", "inactive", "subscription", "free plan", "not allow", "only permits")
-    ):
+    if status == 401 or any(phrase in words for phrase in ("api key", "unauthorized", "token", "bad key")):
+        return KeyRefused(told, symbol=symbol)
+    if status in {402, 403} or any(phrase in words for phrase in ("subscription", "free plan", "not allow", "only permits")):
         return SourceRefused(told, symbol=symbol)
     if status >= 500 or status == 408:
         return SourceUnavailable(told, symbol=symbol)

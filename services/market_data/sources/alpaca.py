@@ -88,7 +88,7 @@ class Alpaca:
             if group:
                 start = max(min(want.after or expected - timeframe.length for want in group), earliest)
                 told = await self._bars([want.symbol for want in group], timeframe, start)
-                answers |= {want.symbol: _answer(want, told[want.symbol], timeframe, self._clock.now()) for want in group}
+                answers |= {want.symbol: _answer(want, told[want.symbol], timeframe, now, self._clock.now()) for want in group}
         return [answers[want.symbol] for want in wants]
 
     async def _bars(self, symbols: Sequence[str], timeframe: Timeframe, start: datetime) -> dict[str, list[Any] | DataError]:
@@ -106,7 +106,7 @@ class Alpaca:
 
     async def history(self, symbol: str, timeframe: Timeframe, bars: int) -> list[Candle]:
         base = base_of(timeframe)
-        count = min(bars, HISTORY_BARS) * (timeframe.seconds // base.seconds)
+        count = (min(bars, HISTORY_BARS) + 1) * (timeframe.seconds // base.seconds)  # the newest is forming
         back = timeframe.length * (bars + 2)
         if asset_class(symbol) == "stock":
             back = max(back * STOCK_LOOK_BACK, LEAST_LOOK_BACK)
@@ -186,7 +186,8 @@ class Alpaca:
 
 
 def _clients(key: str | None, secret: str | None, url: str | None) -> tuple[StockHistoricalDataClient, CryptoHistoricalDataClient]:
-    stocks = StockHistoricalDataClient(key, secret, raw_data=True, url_override=url)
+    """The library makes no client for stocks without a key; ours then serves none, and asks it for nothing."""
+    stocks = StockHistoricalDataClient(key or "none", secret or "none", raw_data=True, url_override=url)
     coins = CryptoHistoricalDataClient(key, secret, raw_data=True, url_override=url)
     for client in (stocks, coins):
         # The library has neither a timeout nor a switch for its retries (4 attempts on 429 and 504, 3 s asleep in between).
@@ -234,10 +235,11 @@ def _listed(told: Any, symbol: str) -> list[Any] | DataError:
     return rows if isinstance(rows, list) else DataMalformed(f"alpaca: expected a list of bars, was {type(rows).__name__}", symbol=symbol)
 
 
-def _answer(want: Want, rows: list[Any] | DataError, timeframe: Timeframe, now: datetime) -> Answer:
+def _answer(want: Want, rows: list[Any] | DataError, timeframe: Timeframe, sent_at: datetime, now: datetime) -> Answer:
+    """A bar put together from hours is whole once its last hour is there, or has had its time to come."""
     if isinstance(rows, DataError):
         return rows
-    base, expected = base_of(timeframe), timeframe.floor(now)
+    base, expected = base_of(timeframe), timeframe.floor(sent_at)
     try:
         parts = candles(rows, base)
     except DataMalformed as error:

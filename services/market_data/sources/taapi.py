@@ -21,6 +21,7 @@ from services.market_data.sources._taapi_answers import (
     Asked,
     Calculation,
     Dialect,
+    KeyRefused,
     Plan,
     Told,
     candle,
@@ -148,7 +149,7 @@ class Taapi:
         try:
             return await self._dialect.tell(self._ask, symbols, timeframe, asked)
         except SourceRefused as error:
-            if _about_the_key(error):
+            if isinstance(error, KeyRefused):
                 raise
             if len(symbols) == 1:
                 error.symbol = error.symbol or symbols[0]
@@ -230,11 +231,6 @@ def _width(course: _Course) -> int:
 
 def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
-
-
-def _about_the_key(error: SourceRefused) -> bool:
-    words = str(error).lower()
-    return any(word in words for word in ("key", "token", "unauthorized", "status 401"))
 
 
 def _only(answer: list[Told | DataError] | BaseException) -> Told | DataError:

@@ -156,7 +156,7 @@ def test_the_error_text_is_found_wherever_it_stands(body: Any, text: str) -> Non
 )
 def test_a_no_is_told_apart(text: str, status: int, kind: type[DataError]) -> None:
     error = refusal(text, status=status, symbol="BTC/USD")
-    assert type(error) is kind
+    assert isinstance(error, kind)
     assert error.symbol == "BTC/USD"
 
 
