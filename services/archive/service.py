@@ -84,7 +84,7 @@ async def _turn(process: Process[ArchiveSettings], store: Store, *, trim_due: bo
 
 
 async def export(bus: Bus, store: Store, ref: Ref[Fact]) -> int:
-    """Brings the store up to the newest entry, what this version cannot read included. How many went. Raises DiskFull when the store cannot take them."""
+    """Brings the store up to the newest entry, what this version cannot read included. How many went. Raises DiskFull."""
     count = 0
     while True:
         page = await bus.recorded(ref, after=store.cursor(ref.key), limit=PAGE)
