@@ -32,7 +32,7 @@ OVERRIDES = {
     "TRADING_MODE": "paper",
 }
 # A small model on one core needs seconds for an answer, and has a quarter of the bar for it.
-TINY_MODEL_OVERRIDES = {"TIMEFRAME": "30s", "ENGINES": "rules:demo_pulse:1,llm:1", "OLLAMA_MODEL": TINY_MODEL, "OLLAMA_CONCURRENCY": "1"}
+TINY_MODEL_OVERRIDES = {"TIMEFRAME": "60s", "ENGINES": "rules:demo_pulse:1,llm:1", "OLLAMA_MODEL": TINY_MODEL, "OLLAMA_CONCURRENCY": "1"}
 # What a person may set for the demo in the environment; `.env`, which holds the real system's settings, is not read.
 FREE = frozenset({"SYMBOLS", "TIMEFRAME", "ENGINES", "SANDBOX_SEED", "SANDBOX_DATA", "LOG_LEVEL", "LOG_FORMAT", "TRADING_AT_START"})
 FREE_PREFIXES = ("DASHBOARD_", "MAX_", "TRADE_", "ALLOW_", "STOP_", "TAKE_", "COOLDOWN_")
