@@ -11,12 +11,14 @@ import argparse
 import json
 import logging
 import secrets
+import socket
 import threading
 import time
 from collections import defaultdict
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from flask import Flask, Response, jsonify, render_template, request, send_from_directory
 from flask_socketio import SocketIO
@@ -31,6 +33,7 @@ ACTIVITY = {"decision", "outcome", "order", "fill", "trading", "halt", "pause", 
 PAGES = ("overview", "symbol", "portfolio", "risk", "system", "settings", "help")
 KEYS = {"overview": "o", "symbol": "s", "portfolio": "p", "risk": "r", "system": "h", "settings": ",", "help": "?"}
 PUSH_SECONDS = 0.05
+BEAT_SECONDS = 3.0
 
 
 def policy(nonce: str) -> str:
@@ -53,6 +56,8 @@ class StandIn:
         self.pending: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.seen: dict[str, Any] = {}
         self.posts: list[tuple[str, dict[str, Any]]] = []
+        self.announced: set[str] = set()
+        self.connections: list[socket.socket] = []
         self.seq = 0
         self.lock = threading.RLock()
         self.world = World(self.publish, symbols_of(symbols), **world)
@@ -86,6 +91,10 @@ class StandIn:
                     self.seq += 1
                     self.socketio.emit(topic, {"seq": self.seq, "facts": facts})
 
+    def _beat(self) -> None:
+        while not self.stopping.wait(BEAT_SECONDS):
+            self.world.beat()
+
     def snapshot(self) -> dict[str, Any]:
         with self.lock:
             facts = {
@@ -113,7 +122,7 @@ class StandIn:
         app = Flask(__name__, template_folder=str(DASHBOARD / "templates"), static_folder=str(DASHBOARD / "static"))
         app.secret_key = secrets.token_hex()
         socketio = SocketIO(app, async_mode="threading", transports=["websocket"], cors_allowed_origins=None)
-        socketio.on_event("connect", lambda _auth=None: socketio.emit("snapshot", self.snapshot(), to=request.sid))  # type: ignore[attr-defined]
+        socketio.on_event("connect", lambda _auth=None: self._connected(socketio))
         socketio.on_event("resync", lambda: socketio.emit("snapshot", self.snapshot(), to=request.sid))  # type: ignore[attr-defined]
         app.add_url_rule(
             "/static/pages/<name>/<path:file>", "page_file", lambda name, file: send_from_directory(DASHBOARD / "pages" / name, file)
@@ -124,6 +133,10 @@ class StandIn:
         app.add_url_rule("/api/v1/<path:path>", "change", self.change, methods=["POST"])
         app.after_request(self._no_store)
         return app, socketio
+
+    def _connected(self, socketio: SocketIO) -> None:
+        self.connections.append(request.environ["werkzeug.socket"])
+        socketio.emit("snapshot", self.snapshot(), to=request.sid)  # type: ignore[attr-defined]
 
     @staticmethod
     def _no_store(response: Response) -> Response:
@@ -165,6 +178,8 @@ class StandIn:
                 return jsonify({"entries": page, "next": str(end - limit) if end > limit else None})
             if path == "bars":
                 return jsonify({"bars": self.history[f"bar|{request.args['symbol']}"][-limit:]})
+            if path.startswith("why/"):
+                return jsonify(self.why(path.removeprefix("why/")))
             topic = path.removeprefix("facts/")
             symbol = request.args.get("symbol", "")
             found = (
@@ -173,6 +188,22 @@ class StandIn:
                 else [fact for key, facts in self.history.items() if key.startswith(f"{topic}|") for fact in facts]
             )
             return jsonify({"facts": sorted(found, key=lambda fact: str(fact["made_at"]))[-limit:][::-1], "next": None})
+
+    def why(self, fact_id: str) -> dict[str, Any]:
+        """Along `inputs` back, and along origins forward."""
+        known = {fact["id"]: (key.split("|")[0], fact) for key, facts in self.history.items() for fact in facts}
+        causes, ids = [], [fact_id]
+        for one in ids:
+            topic, fact = known.get(one, (one.split("|")[0], None))
+            causes.append({"id": one, "topic": topic, "depth": 0, "fact": fact})
+            ids += (fact or {}).get("inputs", [])
+        origin = known.get(fact_id, ("", {}))[1]
+        linked = {fact_id, origin.get("order_id"), origin.get("origin_id")} - {None}
+        consequences = [
+            {"topic": topic, "fact": fact} for topic, fact in known.values()
+            if linked & {fact.get("origin_id"), fact.get("order_id")} and fact["id"] != fact_id
+        ]  # fmt: skip
+        return {"id": fact_id, "causes": causes, "consequences": consequences}
 
     def change(self, path: str) -> Any:
         if request.headers.get("X-CSRF-Token") != "token" or not request.headers.get("Idempotency-Key"):
@@ -202,7 +233,10 @@ class StandIn:
         if self.world.halt and body["state"] == "on":
             return {"message": "on needs more", "missing": {"halted": "Trading is halted: lift the halt first."}}, 412
         if self.world.live and body["state"] == "on" and body.get("live_phrase") != f"LIVE {self.world.account_id[-4:]}":
-            return {"message": "on needs more", "missing": {"live_phrase": "The phrase is not right."}}, 412
+            return {"code": "phrase", "message": "the typed phrase does not match"}, 403
+        if self.world.live and body["state"] == "on" and key not in self.announced:
+            self.announced.add(key)
+            return {"code": "countdown", "message": "real money in 5 s", "seconds": 5.0}, 428
         self.ask(
             "trading",
             TradingSwitch(
@@ -242,8 +276,8 @@ class StandIn:
             TradeSettings(
                 id=key,
                 mode=body["mode"],
-                percent=body["percent"],
-                fixed_amount=body["fixed_amount"],
+                percent=body.get("percent", self._newest("trade_settings").get("percent", "2.0")),
+                fixed_amount=body.get("fixed_amount", self._newest("trade_settings").get("fixed_amount", "10.0")),
                 by="operator",
                 revision=revision + 1,
                 **self._stamp(),
@@ -265,11 +299,11 @@ class StandIn:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, port: int = 0) -> StandIn:
+    def start(self, port: int = 0) -> Self:
         self.stopping.clear()
         self.server = make_server("127.0.0.1", port or self.port, self.app, threaded=True)
         self.port = self.server.server_port
-        for work in (self.server.serve_forever, self._push):
+        for work in (self.server.serve_forever, self._push, self._beat):
             threading.Thread(target=work, daemon=True).start()
         return self
 
@@ -278,8 +312,17 @@ class StandIn:
         if self.server:
             self.server.shutdown()
             self.server.server_close()
-        for socket in list(self.socketio.server.eio.sockets.values()):
-            socket.close(wait=False, abort=True)
+        for connection in self.connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self.connections.clear()
+
+    def __enter__(self) -> Self:
+        self.world.warm_up()
+        return self.start()
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop()
 
 
 def main() -> None:
@@ -305,7 +348,6 @@ def main() -> None:
         if started - last >= given.bar:
             last = started
             site.world.close_bar()
-            site.world.beat()
         time.sleep(max(0.0, 1 / given.rate - (time.monotonic() - started)))
 
 

@@ -80,6 +80,7 @@ class World:
         self.paused: set[str] = set()
         self.sizing: TradeSettings | None = None
         self.answers = True
+        self.waiting: list[tuple[str, Fact]] = []
         self.silent_engine = "llm"
         self.decisions: dict[str, Decision] = {}
 
@@ -462,9 +463,10 @@ class World:
     # ---- people ----------------------------------------------------------------------------------------------------------------
 
     def react(self, topic: str, fact: Fact) -> None:
-        """Execution takes in what a person asked for; while it does not answer, nothing happens."""
+        """Execution takes in what a person asked for; while it does not answer, it waits."""
         with self.lock:
             if not self.answers:
+                self.waiting.append((topic, fact))
                 return
             if topic == "trading":
                 self.trading_revision, self.wanted, self.reduce_only = fact.revision, fact.state, fact.reduce_only  # type: ignore[attr-defined]
@@ -478,6 +480,14 @@ class World:
                 self.sizing = fact  # type: ignore[assignment]
             elif topic == "command":
                 self.obey(fact)
+
+    def answer_again(self) -> None:
+        """What was asked for meanwhile is taken in."""
+        with self.lock:
+            self.answers = True
+            waiting, self.waiting = self.waiting, []
+            for topic, fact in waiting:
+                self.react(topic, fact)
 
     def obey(self, command: Fact) -> None:
         name, arguments = command.command, command.arguments  # type: ignore[attr-defined]

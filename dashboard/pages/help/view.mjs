@@ -26,7 +26,7 @@ const WORDS = [
 const KEYS = [["[  ]", "previous and next symbol"], ["?", "this page"], ["Esc", "closes a dialog"], ["Tab, Enter, Space", "everything can be reached and pressed without a mouse"]];
 
 /** @param {{rows: string[][], heads: string[]}} props */
-const Table = ({ rows, heads }) => html`<div class="table-scroll" tabindex="0" role="region" aria-label=${heads[0]}><table class="table table-cards"><thead><tr>${heads.map((head) => html`<th key=${head} scope="col">${head}</th>`)}</tr></thead>
+const Table = ({ rows, heads }) => html`<div class="table-scroll" tabindex="0" role="group" aria-label=${heads[0]}><table class="table table-cards"><thead><tr>${heads.map((head) => html`<th key=${head} scope="col">${head}</th>`)}</tr></thead>
   <tbody>${rows.map(([name, ...cells]) => html`<tr key=${name}><th scope="row">${name}</th>${cells.map((cell, at) => html`<td key=${at} data-label=${heads[at + 1]}>${cell}</td>`)}</tr>`)}</tbody></table></div>`;
 
 /** @param {{rows: string[][]}} props */

@@ -89,7 +89,7 @@ function Row({ order }) {
 }
 
 /** @param {{orders: any[], label: string}} props */
-const Table = ({ orders, label }) => html`<div class="table-scroll" tabindex="0" role="region" aria-label=${label}><table class="table table-cards"><thead><tr><th scope="col">Symbol</th><th scope="col">Order</th><th scope="col">State</th>
+const Table = ({ orders, label }) => html`<div class="table-scroll" tabindex="0" role="group" aria-label=${label}><table class="table table-cards"><thead><tr><th scope="col">Symbol</th><th scope="col">Order</th><th scope="col">State</th>
   <th scope="col" class="num">Filled</th><th scope="col" class="num">Average price</th><th scope="col" class="num">Submitted</th><th scope="col"><span class="sr-only">Actions</span></th></tr></thead>
   <tbody>${orders.map((order) => html`<${Row} key=${order.order_id} order=${order} />`)}</tbody></table></div>`;
 
@@ -107,7 +107,7 @@ export function DoneOrders() {
 
 export function Fills() {
   if (!fills.value.length) return html`<${Empty} title=${loaded.value.state === "loading" ? "Loading fills…" : "No fills yet"} />`;
-  return html`<div class="table-scroll" tabindex="0" role="region" aria-label="Fills"><table class="table table-cards"><thead><tr><th scope="col">Symbol</th><th scope="col">Side</th><th scope="col" class="num">Quantity</th><th scope="col" class="num">Price</th>
+  return html`<div class="table-scroll" tabindex="0" role="group" aria-label="Fills"><table class="table table-cards"><thead><tr><th scope="col">Symbol</th><th scope="col">Side</th><th scope="col" class="num">Quantity</th><th scope="col" class="num">Price</th>
     <th scope="col" class="num">Value</th><th scope="col" class="num">Fee</th><th scope="col" class="num">Time</th><th scope="col"><span class="sr-only">Actions</span></th></tr></thead>
     <tbody>${fills.value.map(
       (fill) => html`<tr key=${fill.id}><th scope="row"><a href=${symbolPath(fill.symbol)}>${fill.symbol}</a></th><td data-label="Side"><span class=${`action action-${fill.side}`}>${capital(fill.side)}</span></td>

@@ -59,7 +59,7 @@ function Stops() {
 function Breaches() {
   const list = entries.value.filter(({ topic, outcome, fact }) => topic === "halt" || topic === "pause" || ["refused", "failed"].includes(/** @type {any} */ (outcome ?? fact)?.outcome)).slice(0, 60);
   if (!list.length) return html`<${Empty} title="Nothing was refused">Refusals by a limit, failures, halts and pauses appear here.<//>`;
-  return html`<div class="table-scroll" tabindex="0" role="region" aria-label="Refusals and stops"><table class="table table-cards"><thead><tr><th scope="col">When</th><th scope="col">Symbol</th><th scope="col">What</th><th scope="col"><span class="sr-only">Actions</span></th></tr></thead><tbody>${list.map((entry) => {
+  return html`<div class="table-scroll" tabindex="0" role="group" aria-label="Refusals and stops"><table class="table table-cards"><thead><tr><th scope="col">When</th><th scope="col">Symbol</th><th scope="col">What</th><th scope="col"><span class="sr-only">Actions</span></th></tr></thead><tbody>${list.map((entry) => {
     const fact = /** @type {any} */ (entry.outcome ?? entry.fact);
     const said = fact.outcome ? outcomeWords(fact).text : `${words(entry.topic, fact).title}. ${words(entry.topic, fact).text}`;
     return html`<tr key=${entry.key}><th scope="row"><${Moment} at=${entry.at} /></th><td data-label="Symbol">${entry.symbol ? html`<a href=${symbolPath(entry.symbol)}>${entry.symbol}</a>` : "–"}</td><td data-label="What" class="cell-wide">${said}</td><td class="row-actions">${fact.outcome && html`<${WhyButton} id=${fact.id} />`}</td></tr>`;

@@ -146,7 +146,7 @@ function Legend({ bar, symbol }) {
 /** @param {{data: any, symbol: string}} props */
 function AsTable({ data, symbol }) {
   const bars = data.bars.slice(-40).reverse();
-  return html`<details class="as-table"><summary>Show as table</summary><div class="table-scroll" tabindex="0" role="region" aria-label="Bars"><table class="table table-tight"><thead><tr><th scope="col">Close at</th>
+  return html`<details class="as-table"><summary>Show as table</summary><div class="table-scroll" tabindex="0" role="group" aria-label="Bars"><table class="table table-tight"><thead><tr><th scope="col">Close at</th>
     ${["Open", "High", "Low", "Close", "Volume", "RSI"].map((name) => html`<th key=${name} scope="col" class="num">${name}</th>`)}</tr></thead>
     <tbody>${bars.map((/** @type {any} */ bar) => html`<tr key=${bar.at}><th scope="row"><time datetime=${bar.at} title=${timeInFull(bar.at)}>${time(bar.at)}</time></th>${["open", "high", "low", "close"].map((name) => html`<td key=${name} class="num">${price(bar[name], symbol)}</td>`)}
       <td class="num">${number(bar.volume, 2)}</td><td class="num">${number(data.indicators.get(bar.at)?.rsi, 1)}</td></tr>`)}</tbody></table></div></details>`;

@@ -27,7 +27,7 @@ function Replica({ beat, here }) {
 
 function Processes() {
   const list = processes.value;
-  return html`<div class="table-scroll" tabindex="0" role="region" aria-label="Processes"><table class="table table-cards"><thead><tr><th scope="col">Process</th><th scope="col">Replica</th><th scope="col">State</th><th scope="col" class="num">Last beat</th><th scope="col" class="num">Up for</th>
+  return html`<div class="table-scroll" tabindex="0" role="group" aria-label="Processes"><table class="table table-cards"><thead><tr><th scope="col">Process</th><th scope="col">Replica</th><th scope="col">State</th><th scope="col" class="num">Last beat</th><th scope="col" class="num">Up for</th>
     <th scope="col" class="num">Memory</th><th scope="col" class="num">Queue</th><th scope="col">Last error</th></tr></thead>
     <tbody>${list.flatMap((one) =>
       one.alive.length || one.lost.length
@@ -51,7 +51,7 @@ const STATES = /** @type {Record<string, [string, string]>} */ ({ fresh: ["good"
 
 function Data() {
   const market = latest("market").value;
-  return html`<div class="table-scroll" tabindex="0" role="region" aria-label="Data by symbol"><table class="table table-cards"><thead><tr><th scope="col">Symbol</th><th scope="col">Session</th><th scope="col">Data</th><th scope="col" class="num">Newest bar</th><th scope="col" class="num">Polled every</th><th scope="col">Fresh within a bar</th></tr></thead>
+  return html`<div class="table-scroll" tabindex="0" role="group" aria-label="Data by symbol"><table class="table table-cards"><thead><tr><th scope="col">Symbol</th><th scope="col">Session</th><th scope="col">Data</th><th scope="col" class="num">Newest bar</th><th scope="col" class="num">Polled every</th><th scope="col">Fresh within a bar</th></tr></thead>
     <tbody>${freshness.value.map((one) => {
       const [tone, text] = STATES[stateOf(one)];
       const plan = market?.freshness?.[one.symbol];

@@ -15,8 +15,11 @@ export class Refused extends Error {
   constructor(status, body) {
     super(sentence(status, body));
     this.status = status;
+    this.code = String(body?.code ?? "");
     /** @type {Record<string, string>} */
     this.missing = body?.missing ?? {};
+    /** How long to wait before asking again, where the server says so. */
+    this.seconds = Number(body?.seconds ?? 0);
   }
 }
 
@@ -62,7 +65,19 @@ export function get(path, query = {}) {
 }
 
 /** @param {string} path under /api/v1 @param {object} body */
-export function post(path, body, { key = ulid(), patience = PATIENCE_MS } = {}) {
+export async function post(path, body, { key = ulid(), patience = PATIENCE_MS } = {}) {
+  try {
+    return await send(path, body, key, patience);
+  } catch (error) {
+    // A server that was started anew knows another token; nothing was done, and the key stays the same.
+    if (!(error instanceof Refused && error.code === "csrf")) throw error;
+    boot.csrf_token = (await get("session")).csrf_token;
+    return send(path, body, key, patience);
+  }
+}
+
+/** @param {string} path @param {object} body @param {string} key @param {number} patience */
+function send(path, body, key, patience) {
   const headers = {
     accept: "application/json", "content-type": "application/json", "idempotency-key": key, "x-csrf-token": boot.csrf_token,
     // A request that was held up somewhere does nothing when it comes after all.

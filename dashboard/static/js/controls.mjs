@@ -1,14 +1,32 @@
 // Everything a person can change from the page, and the fact that proves each of them.
 
+import { post, Refused } from "./api.mjs";
 import { request } from "./requests.mjs";
 import { halt, latest, pauseOf } from "./store.mjs";
 
-/** @param {{state: "on" | "off", reduce_only?: boolean, reason?: string, [guards: string]: any}} wanted */
-export function askFor({ state, reduce_only = false, reason = "", ...guards }) {
-  const revision = latest("trading").peek()?.revision ?? 0;
-  const label = state === "off" ? "Trading off" : reduce_only ? "Trading on, reduce only" : "Trading on";
+/** @typedef {{state: "on" | "off", reduce_only?: boolean, reason?: string, live_phrase?: string, password?: string, totp?: string}} Wanted */
+
+/** The wish as the server takes it, made from what is seen now. @param {Wanted} wanted */
+const wishOf = ({ reduce_only = false, reason = "", ...more }) => ({ reduce_only, reason, revision: latest("trading").peek()?.revision ?? 0, ...more });
+
+/** Real money is asked for twice: the first time the server checks everything and says how many seconds to wait. @param {Wanted} wanted @param {string} key */
+export async function announceLive(wanted, key) {
+  try {
+    await post("trading", wishOf(wanted), { key });
+    return 0;
+  } catch (error) {
+    if (error instanceof Refused && error.status === 428) return error.seconds;
+    throw error;
+  }
+}
+
+/** @param {Wanted} wanted @param {string} [key] */
+export function askFor(wanted, key) {
+  const body = wishOf(wanted);
+  const { revision } = body;
+  const label = wanted.state === "off" ? "Trading off" : wanted.reduce_only ? "Trading on, reduce only" : "Trading on";
   return request({
-    kind: "trading", label, path: "trading", body: { state, reduce_only, reason, revision, ...guards },
+    kind: "trading", label, path: "trading", body, key,
     proven: () => (latest("trading_effective").value?.trading_revision ?? -1) > revision,
   });
 }
@@ -24,10 +42,10 @@ export const setPause = (symbol, paused, reason = "") =>
     proven: () => Boolean(pauseOf(symbol)) === paused,
   });
 
-/** @param {{mode: string, percent: string, fixed_amount: string}} draft @param {number} revision the one the draft was made from */
+/** Only the chosen amount goes along; the other stays as it stands. @param {{mode: string, percent: string, fixed_amount: string}} draft @param {number} revision the one the draft was made from */
 export const saveSizing = ({ mode, percent, fixed_amount }, revision) =>
   request({
-    kind: "trade_settings", label: "Sizing", path: "trade-settings", body: { mode, percent, fixed_amount, revision },
+    kind: "trade_settings", label: "Sizing", path: "trade-settings", body: { mode, ...(mode === "fixed" ? { fixed_amount } : { percent }), revision },
     proven: () => (latest("trade_settings").value?.revision ?? 0) > revision,
   });
 

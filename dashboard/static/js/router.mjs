@@ -5,11 +5,20 @@ import { boot } from "./boot.mjs";
 
 /** @typedef {{name: string, rest: string, query: URLSearchParams}} Route */
 
+/** A malformed escape stands for itself. @param {string} text */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** @param {string} path @param {string} search @returns {Route} */
 export function parse(path, search, navigation = boot.navigation) {
   const [first, ...more] = path.split("/").filter(Boolean);
   const found = navigation.find(({ href }) => (href.split("/").filter(Boolean)[0] ?? "") === (first ?? ""));
-  return { name: found?.name ?? first ?? "overview", rest: more.map(decodeURIComponent).join("/"), query: new URLSearchParams(search) };
+  return { name: found?.name ?? first ?? "overview", rest: more.map(decoded).join("/"), query: new URLSearchParams(search) };
 }
 
 export const route = signal(parse(globalThis.location?.pathname ?? "/", globalThis.location?.search ?? ""));

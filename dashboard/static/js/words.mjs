@@ -141,8 +141,14 @@ function configWords(fact) {
 /** @param {string} name */
 export const processName = (name) => capital(name.replaceAll("_", " "));
 
+/** `local@127.0.0.1` is whoever sits at the machine; the address stays in the fact. @param {string | undefined} who */
+export function person(who) {
+  const name = (who ?? "").split("@")[0];
+  return name === "local" ? "local user" : name || "nobody";
+}
+
 /** @param {string} who @param {string | undefined} reason */
-const by = (who, reason) => `By ${who}${reason ? `: ${reason}` : ""}`;
+const by = (who, reason) => `By ${person(who)}${reason ? `: ${reason}` : ""}`;
 
 /** @type {Record<string, (fact: any) => Words>} */
 const WORDS = {

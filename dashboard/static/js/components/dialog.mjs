@@ -1,7 +1,7 @@
 // A native dialog: it holds the focus, closes on Escape, and gives the focus back.
 
 import { signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { html } from "../html.mjs";
 
 /** What every dialog shows beside its own buttons: a dialog must not stand between a person and HALT. @type {import("@preact/signals").Signal<any>} */
@@ -13,7 +13,8 @@ let count = 0;
 export function Dialog({ title, tone = "", onClose, children, actions, wide = false, plain = false }) {
   const element = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const name = useRef(`dialog-${++count}`).current;
-  useEffect(() => {
+  // Before anything is drawn: no key can fall between the dialog and the page behind it.
+  useLayoutEffect(() => {
     const dialog = element.current;
     dialog?.showModal();
     return () => dialog?.close();

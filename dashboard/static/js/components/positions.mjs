@@ -34,7 +34,7 @@ const open = computed(() => all("position").filter(held).map(({ symbol }) => sym
 export function Positions() {
   if (!system.value.ready) return html`<${Empty} title="Loading positions…" />`;
   if (!open.value) return html`<${Empty} title="No open positions">What the system buys appears here with its value and profit or loss.<//>`;
-  return html`<div class="table-scroll" tabindex="0" role="region" aria-label="Open positions"><table class="table table-cards">
+  return html`<div class="table-scroll" tabindex="0" role="group" aria-label="Open positions"><table class="table table-cards">
     <thead><tr><th scope="col">Symbol</th>${HEADS.map((head) => html`<th key=${head} scope="col" class="num">${head}</th>`)}<th scope="col"><span class="sr-only">Actions</span></th></tr></thead>
     <tbody>${open.value.split(" ").map((symbol) => html`<${Row} key=${symbol} symbol=${symbol} />`)}</tbody></table></div>`;
 }

@@ -9,7 +9,7 @@ import { running } from "../requests.mjs";
 import { online } from "../socket.mjs";
 import { all, latest, pauseOf } from "../store.mjs";
 import { held } from "../standing.mjs";
-import { units } from "../words.mjs";
+import { person, units } from "../words.mjs";
 import { Confirm } from "./dialog.mjs";
 import { Gain } from "./figures.mjs";
 import { Icon } from "./icon.mjs";
@@ -70,7 +70,7 @@ function PauseQuestion({ symbol }) {
 function UnpauseQuestion({ symbol }) {
   const pause = pauseOf(symbol);
   return html`<${Confirm} title=${`End the pause of ${symbol}?`} tone="primary" confirm="End the pause" disabled=${!online.value} onClose=${done} onConfirm=${() => setPause(symbol, false)}>
-    <p>${pause?.reason ? `Paused by ${pause.by}: ${pause.reason}.` : `Paused by ${pause?.by ?? "nobody any more"}.`} Its next buy decision may be traded.</p><//>`;
+    <p>${pause?.reason ? `Paused by ${person(pause.by)}: ${pause.reason}.` : `Paused by ${person(pause?.by)}.`} Its next buy decision may be traded.</p><//>`;
 }
 
 /** @param {{symbol: string}} props */

@@ -11,7 +11,7 @@ import { symbolPath } from "../router.mjs";
 import { changeOf, seriesOf } from "../series.mjs";
 import { gainFraction, held, priceOf, rsiWord, standing } from "../standing.mjs";
 import { latest, pauseOf, system, trading } from "../store.mjs";
-import { abstained, sessionWord, units } from "../words.mjs";
+import { abstained, person, sessionWord, units } from "../words.mjs";
 import { Age, Badge, Change, Gain, Skeleton } from "./figures.mjs";
 import { Icon } from "./icon.mjs";
 import { Rsi, Score } from "./meters.mjs";
@@ -117,7 +117,7 @@ export function Badges({ symbol }) {
     [symbol, limit],
   );
   const slow = market?.freshness?.[symbol]?.within_bar === false;
-  return html`${paused && html`<${Badge} tone="warn" title=${`Paused by ${paused.by}. ${paused.reason ?? ""}`}>Paused<//>`}
+  return html`${paused && html`<${Badge} tone="warn" title=${`Paused by ${person(paused.by)}. ${paused.reason ?? ""}`}>Paused<//>`}
     ${!moving(session) && html`<${Badge} tone="quiet" title="No new prices outside the session">Market ${sessionWord(session)}<//>`}
     ${stale.value && moving(session) && html`<${Badge} tone="warn" title="The newest bar is older than it may be">Stale<//>`}
     ${slow && html`<${Badge} tone="quiet" title=${market.freshness[symbol].reason}>Slow data<//>`}`;

@@ -12,6 +12,7 @@ import { Moment } from "./figures.mjs";
 import { Icon } from "./icon.mjs";
 import { mode, view } from "./state_pill.mjs";
 import { wish } from "../trading_switch.mjs";
+import { person } from "../words.mjs";
 import { TurnOnDialog } from "./turn_on.mjs";
 
 const asking = signal(/** @type {"" | "on" | "resume"} */ (""));
@@ -23,7 +24,7 @@ function Since() {
   const fact = halted ?? trading;
   if (!fact) return html`<span class="since">Trading starts off.</span>`;
   const what = halted ? "halted" : view.value.waiting ? `${wish(trading)} asked for` : wish(trading);
-  return html`<span class="since" title=${fact.by}>${what} <${Moment} at=${fact.made_at} /> by ${fact.by}</span>`;
+  return html`<span class="since" title=${fact.by}>${what} <${Moment} at=${fact.made_at} /> by ${person(fact.by)}</span>`;
 }
 
 function Waiting() {

@@ -1,8 +1,9 @@
 // Turning trading on: asked once with practice money; with real money a whole sheet, a typed phrase, a password and a countdown.
 
 import { useEffect, useState } from "preact/hooks";
+import { ulid } from "../api.mjs";
 import { boot } from "../boot.mjs";
-import { askFor } from "../controls.mjs";
+import { announceLive, askFor } from "../controls.mjs";
 import { money, quantity } from "../format.mjs";
 import { html } from "../html.mjs";
 import { online } from "../socket.mjs";
@@ -90,34 +91,41 @@ function LiveDialog({ onClose }) {
   const phrase = `LIVE ${account?.account?.slice(-4) ?? ""}`;
   const [given, setGiven] = useState({ phrase: "", password: "", totp: "", reduce: false });
   const [left, setLeft] = useState(/** @type {number | null} */ (null));
-  const ready = account && given.phrase.trim() === phrase && (given.password || !boot.login_required) && online.value;
+  const [fault, setFault] = useState("");
+  const [key] = useState(() => ulid());
+  const wanted = { state: /** @type {"on"} */ ("on"), reduce_only: given.reduce, live_phrase: given.phrase.trim(), password: given.password, totp: given.totp };
+  const ready = account && given.phrase.trim() === phrase && (given.password || !boot.login_required) && online.value && left === null;
   useCountdown(left, setLeft, () => {
     onClose();
-    askFor({ state: "on", reduce_only: given.reduce, live_phrase: given.phrase.trim(), password: given.password, totp: given.totp });
+    askFor(wanted, key);
   });
   const set = (/** @type {string} */ name) => (/** @type {any} */ event) => setGiven({ ...given, [name]: event.target.value });
   const begin = (/** @type {Event} */ event) => {
     event.preventDefault();
-    if (ready) setLeft(COUNTDOWN_SECONDS);
+    if (!ready) return;
+    setFault("");
+    announceLive(wanted, key).then((seconds) => setLeft(Math.max(COUNTDOWN_SECONDS, Math.ceil(seconds))), (error) => setFault([error.message, ...Object.values(error.missing ?? {})].join(" ")));
   };
   const actions = html`<button type="button" class="button" onClick=${onClose}>Cancel</button>
-    <button type="submit" form="live-form" class="button button-live" disabled=${!ready || left !== null}>
-      ${left === null ? "Trade with real money" : `Turning on in ${left} s`}</button>`;
+    <button type="submit" form="live-form" class="button button-live" disabled=${!ready}>${left === null ? "Trade with real money" : `Turning on in ${left} s`}</button>`;
   return html`<${Dialog} title="Trade with real money?" tone="live" onClose=${onClose} actions=${actions} wide>
     <p>Orders will be placed at the broker with <strong>real money</strong>.</p><${Sheet} />
-    <form id="live-form" onSubmit=${begin} class="live-form">
-      <label class="field"><span>Type <code>${phrase}</code></span>
-        <input class="input" autocomplete="off" spellcheck=${false} value=${given.phrase} disabled=${left !== null} onInput=${set("phrase")} /></label>
-      ${
-        boot.login_required &&
-        html`<label class="field"><span>Password</span><input class="input" type="password" autocomplete="current-password" value=${given.password}
-          disabled=${left !== null} onInput=${set("password")} /></label>
-        <label class="field"><span>One-time code, if set up</span><input class="input" inputmode="numeric" autocomplete="one-time-code" maxlength="8"
-          value=${given.totp} disabled=${left !== null} onInput=${set("totp")} /></label>`
-      }
-      <${ReduceOnly} reduce=${given.reduce} set=${(/** @type {boolean} */ reduce) => setGiven({ ...given, reduce })} />
-    </form>
+    <${Guards} phrase=${phrase} given=${given} set=${set} frozen=${left !== null} begin=${begin} />
+    <${ReduceOnly} reduce=${given.reduce} set=${(/** @type {boolean} */ reduce) => setGiven({ ...given, reduce })} />
+    ${fault && html`<p class="notice notice-bad" role="alert">${fault}</p>`}
     ${left !== null && html`<p class="notice notice-live" role="status">Turning on in ${left} s. Cancel stops it.</p>`}<//>`;
+}
+
+/** @param {{phrase: string, given: any, set: (name: string) => (event: any) => void, frozen: boolean, begin: (event: Event) => void}} props */
+function Guards({ phrase, given, set, frozen, begin }) {
+  return html`<form id="live-form" onSubmit=${begin} class="live-form">
+    <label class="field"><span>Type <code>${phrase}</code></span>
+      <input class="input" autocomplete="off" spellcheck=${false} value=${given.phrase} disabled=${frozen} onInput=${set("phrase")} /></label>
+    ${
+      boot.login_required &&
+      html`<label class="field"><span>Password</span><input class="input" type="password" autocomplete="current-password" value=${given.password} disabled=${frozen} onInput=${set("password")} /></label>
+      <label class="field"><span>One-time code, if set up</span><input class="input" inputmode="numeric" autocomplete="one-time-code" maxlength="8" value=${given.totp} disabled=${frozen} onInput=${set("totp")} /></label>`
+    }</form>`;
 }
 
 /** Runs down to zero, then acts once. @param {number | null} left @param {(left: number | null) => void} setLeft @param {() => void} act */
