@@ -1,4 +1,4 @@
-"""Execution whole, in one process and in virtual time: the memory bus, a simulated broker that can be told to fail, and what a person does."""
+"""Execution whole, in one process and in virtual time: the memory bus, a broker that can be told to fail, and what a person does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,18 @@ from services.execution.settings import ExecutionSettings
 from services.execution.standby import bind, stand
 from shared.bus.memory import MemoryBus
 from shared.bus.port import Claim, Ref
-from shared.bus.topics import COMMAND, COMMAND_RESULT, DECISION, HALT, INTENT, ORDER, OUTCOME, POSITION, QUOTE, TRADING, TRADING_EFFECTIVE, FILL
+from shared.bus.topics import (
+    COMMAND,
+    COMMAND_RESULT,
+    DECISION,
+    FILL,
+    INTENT,
+    ORDER,
+    OUTCOME,
+    POSITION,
+    QUOTE,
+    TRADING_EFFECTIVE,
+)
 from shared.domain.decisions import Decision
 from shared.domain.errors import BrokerUnavailable, OrderRefused, OrderUnknown
 from shared.domain.fact import Fact
@@ -32,8 +43,8 @@ START = facts.CLOSE  # a Friday, 10 o'clock in New York
 
 
 class FaultyBroker(SimulatedBroker):
-    """`faults` are taken one a submission: `unavailable` and `stopped` before it, `refused` instead of it, `lost` (never arrived, no answer),
-    `timeout` (accepted, no answer), `slow:SECONDS`. `doubling`: every update comes twice; `holding`: updates wait for `release`.
+    """`faults` are taken one a submission: `unavailable` before it, `refused` instead of it, `lost` (never arrived, no answer), `timeout`
+    (accepted, no answer), `slow:SECONDS`. `doubling`: every update comes twice; `holding`: updates wait for `release`.
     """
 
     abilities = replace(SimulatedBroker.abilities, remembers=True)  # it outlives the processes under test
@@ -135,7 +146,7 @@ class Rig:
         active.desk.recorder._waiting.clear()
         active.desk.recorder._bus = _Dead()  # type: ignore[assignment]
         for one in asyncio.all_tasks():
-            if one.get_coro().__qualname__ in {"Attendance._work"}:  # type: ignore[union-attr]
+            if one.get_coro().__qualname__ == "Attendance._work":  # type: ignore[union-attr]
                 one.cancel()
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -277,7 +288,11 @@ def rigged(
         loop = asyncio.get_running_loop()
         clock = VirtualClock(loop, START + timedelta(seconds=1))
         zero = loop.time()
-        bus = MemoryBus(monotonic=loop.time, now=lambda: (START + timedelta(seconds=1 + loop.time() - zero)).timestamp())
+
+        def wall() -> float:
+            return (START + timedelta(seconds=1 + loop.time() - zero)).timestamp()
+
+        bus = MemoryBus(monotonic=loop.time, now=wall)
         given = {"source": ("sandbox",), "broker": "simulated", "symbols": symbols, **settings}
         rig = Rig(bus, clock, FaultyBroker(clock), ExecutionSettings(_env_file=None, **given), tuple(symbols.split(",")))  # type: ignore[call-arg]
         rig.keep_quoting()

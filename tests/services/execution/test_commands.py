@@ -107,7 +107,7 @@ def test_a_command_that_a_process_died_over_is_taken_up_again() -> None:
         await rig.kill(0)
         await rig.until(lambda: rig._final("unlucky"), seconds=100)
         assert abs(rig.held()) < TINY
-        assert len([name for name in rig.broker.requests]) == 3
+        assert len(rig.broker.requests) == 3
 
     rigged(story, **NO_PROTECTION)
 
@@ -169,7 +169,9 @@ def test_keys_are_tested_and_books_compared_on_demand() -> None:
 
 def test_a_command_that_makes_no_sense_is_answered_with_what_is_wrong() -> None:
     async def story(rig: Rig) -> None:
-        for number, arguments in enumerate(({"symbol": "btc usd"}, {"symbol": "BTC/USD", "quantity": "NaN"}, {"symbol": "BTC/USD", "quantity": "-1"})):
+        for number, arguments in enumerate(
+            ({"symbol": "btc usd"}, {"symbol": "BTC/USD", "quantity": "NaN"}, {"symbol": "BTC/USD", "quantity": "-1"})
+        ):
             answer = (await rig.command("close", f"key-{number}", **arguments))[-1]
             assert not answer.ok
             assert answer.data["code"] == "command_refused"

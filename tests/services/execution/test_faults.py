@@ -24,7 +24,7 @@ def test_an_order_accepted_without_an_answer_is_found_and_not_sent_again() -> No
         assert outcome.outcome == "executed"
         assert len(rig.broker.posts) == 1
         codes = [one.code for one in await rig.outcomes(origin=decision.id)]
-        assert codes == ["filled"] or codes == ["submitted", "filled"] or codes[0] == "unknown"
+        assert codes[-1] == "filled"
         await rig.agree()
 
     rigged(story, **NO_PROTECTION)
@@ -36,7 +36,7 @@ def test_an_order_accepted_in_silence_is_found_by_its_client_order_id() -> None:
         decision = await rig.decide("buy")
         outcome = await rig.ended(decision)
         assert outcome.outcome == "executed"
-        assert [one.code for one in await rig.outcomes(origin=decision.id)][0] == "unknown"
+        assert (await rig.outcomes(origin=decision.id))[0].code == "unknown"
         assert len(rig.broker.posts) == 1
         rig.broker.release()
         await asyncio.sleep(2)
@@ -193,7 +193,13 @@ async def _decided_in_the_dark(rig: Rig) -> None:
     from services.execution.origin import Origin
 
     origin = Origin(
-        kind="decision", id="decision|AAPL|5m|dark", symbol="AAPL", at=rig.clock.now(), action="buy", made_at=rig.clock.now(), price=Decimal(100)
+        kind="decision",
+        id="decision|AAPL|5m|dark",
+        symbol="AAPL",
+        at=rig.clock.now(),
+        action="buy",
+        made_at=rig.clock.now(),
+        price=Decimal(100),
     )
     task = asyncio.ensure_future(rig.actives[-1]._path.follow(origin))
     await asyncio.sleep(2)

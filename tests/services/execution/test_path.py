@@ -161,7 +161,7 @@ def test_whole_shares_carry_their_exits_with_them() -> None:
         assert entry.terms.quantity == 19
         assert entry.terms.stop_loss is not None
         assert entry.terms.take_profit is not None
-        legs = [order for order in rig.broker._account.book.open("AAPL")]
+        legs = list(rig.broker._account.book.open("AAPL"))
         assert sorted(leg.role for leg in legs) == ["stop", "target"]
         await asyncio.sleep(5)
         assert [order.id for order in rig.broker._account.book.open("AAPL")] == [leg.id for leg in legs]  # and nothing is added to them
@@ -314,7 +314,7 @@ def test_facts_carry_the_account_and_their_causes() -> None:
         (fill,) = await rig.fills()
         (order,) = [one for one in await rig.orders() if one.id == fill.inputs[0]]
         (intent,) = [one for one in await rig.all(INTENT, "BTC/USD") if one.id == order.inputs[0]]
-        first = [one for one in await rig.all(INTENT, "BTC/USD") if one.intent_id == intent.intent_id][0]
+        first = next(one for one in await rig.all(INTENT, "BTC/USD") if one.intent_id == intent.intent_id)
         assert first.inputs[0] == decision.id
         account = await rig.bus.latest(Ref(ACCOUNT))
         assert account is not None

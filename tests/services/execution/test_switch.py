@@ -185,7 +185,14 @@ def test_a_halt_by_the_gate_flattens_where_that_is_wanted() -> None:
         await rig.in_force("halted")
         await rig.until(lambda: abs(rig.held()) < Decimal("0.000001"))
 
-    rigged(story, max_position_percent=Decimal(20), max_order_percent=Decimal(20), trade_percentage=Decimal(10), flatten_on_halt=True, **NO_PROTECTION)
+    rigged(
+        story,
+        max_position_percent=Decimal(20),
+        max_order_percent=Decimal(20),
+        trade_percentage=Decimal(10),
+        flatten_on_halt=True,
+        **NO_PROTECTION,
+    )
 
 
 def test_a_halt_survives_a_restart() -> None:
