@@ -75,8 +75,8 @@ class Llm:
         seen = [condition.phase for condition in self.told]
         return [phase for number, phase in enumerate(seen) if number == 0 or phase != seen[number - 1]]
 
-    async def until(self, phase: str) -> ModelCondition:
-        await until(lambda: self.engine.model.condition.phase == phase)
+    async def until(self, phase: str, seconds: float = 5.0) -> ModelCondition:
+        await until(lambda: self.engine.model.condition.phase == phase, seconds)
         return self.engine.model.condition
 
     async def asks(self, symbol: str = "BTC/USD", **given: Any) -> View:

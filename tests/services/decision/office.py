@@ -112,12 +112,12 @@ class Office:
     async def prompts(self, symbol: str, engine: str = "llm") -> list[Any]:
         return [entry.fact for entry in await self.bus.history(Ref(PROMPT, symbol, engine))]
 
-    async def until_model(self, phase: str) -> ModelState:
+    async def until_model(self, phase: str, seconds: float = 5.0) -> ModelState:
         async def there() -> ModelState | None:
             state = await self.bus.latest(Ref(MODEL))
             return state if state and state.phase == phase else None
 
-        return await self.comes(there)
+        return await self.comes(there, seconds)
 
     @staticmethod
     async def comes(look: Callable[[], Awaitable[T | None]], seconds: float = 5.0) -> T:

@@ -6,7 +6,7 @@ from collections import deque
 from typing import Literal
 
 WINDOW, FAILURES = 5, 3
-SLOW_SECONDS, SLOW_CALLS = 120.0, 10
+SLOW_SECONDS, SLOW_CALLS, CALLS_KEPT = 120.0, 10, 1_000
 PROBES = 2
 FIRST_WAIT, LONGEST_WAIT = 15.0, 300.0
 
@@ -23,7 +23,8 @@ class Breaker:
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline
         self._recent: deque[bool] = deque(maxlen=WINDOW)
-        self._durations: deque[tuple[float, float]] = deque(maxlen=1_000)
+        self._durations: deque[tuple[float, float]] = deque()
+        self._slow = 0  # of them, those that took as long as the deadline or longer
         self._open_until: float | None = None
         self._wait = FIRST_WAIT
         self._good_probes = 0
@@ -39,14 +40,17 @@ class Breaker:
         if self._open_until is not None:
             return
         self._recent.append(ok)
+        if len(self._durations) == CALLS_KEPT:
+            self._forget()
         self._durations.append((now, seconds))
+        self._slow += seconds >= self._deadline
         while now - self._durations[0][0] > SLOW_SECONDS:
-            self._durations.popleft()
+            self._forget()
         failed = self._recent.count(False)
         if failed >= FAILURES:
             self._open(now, f"{failed} of the last {len(self._recent)} calls failed")
-        elif (slowest := self.p95()) is not None and len(self._durations) >= SLOW_CALLS and slowest >= self._deadline:
-            self._open(now, f"answers take {slowest:.1f} s, the deadline is {self._deadline:.1f} s")
+        elif len(self._durations) >= SLOW_CALLS and 20 * self._slow > len(self._durations):
+            self._open(now, f"answers take {self.p95():.1f} s, the deadline is {self._deadline:.1f} s")
 
     def probed(self, now: float, *, ok: bool) -> None:
         """A probe's end, while half open."""
@@ -59,11 +63,14 @@ class Breaker:
             self._open_until, self._good_probes, self._wait, self.reason = None, 0, FIRST_WAIT, ""
             self._recent.clear()
             self._durations.clear()
+            self._slow = 0
 
-    def p95(self) -> float | None:
-        """Seconds, over the calls of the last two minutes."""
-        if not self._durations:
-            return None
+    def _forget(self) -> None:
+        _, seconds = self._durations.popleft()
+        self._slow -= seconds >= self._deadline
+
+    def p95(self) -> float:
+        """Seconds, over the calls of the last two minutes, of which there is at least one."""
         ordered = sorted(seconds for _, seconds in self._durations)
         return ordered[min(int(0.95 * len(ordered)), len(ordered) - 1)]
 

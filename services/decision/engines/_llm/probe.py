@@ -76,16 +76,15 @@ def _valid(reply: Reply, names: Sequence[str], call: Call) -> Finding:
 
 async def _labels(server: OllamaServer, call: Call) -> Finding:
     """Whether each action is one token: then its probability can be read off."""
-    options = {**call.options, "num_predict": 4}
-    whole = 0
+    options = {**call.options, "num_predict": 16}
+    seen = whole = 0
     for action in ACTIONS:
         word = {"role": "user", "content": f"Say the word {action} in lower case and nothing else."}
         only = {"type": "object", "properties": {"action": {"const": action}}, "required": ["action"], "additionalProperties": False}
-        reply = await server.chat(
-            call.model, [word], form=only, options={**options, "num_predict": 16}, keep_alive=call.keep_alive, tokens=True
-        )
+        reply = await server.chat(call.model, [word], form=only, options=options, keep_alive=call.keep_alive, tokens=True)
+        seen += bool(reply.first_tokens)
         whole += any(token.strip(' "') == action for token in reply.first_tokens)
-    detail = f"{whole} of {len(ACTIONS)} actions are one token" if whole else "the server gives no log-probabilities"
+    detail = f"{whole} of {len(ACTIONS)} actions are one token" if seen else "the server gives no log-probabilities"
     return Finding("model labels", True, detail)
 
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from services.decision.engines import Question
@@ -56,6 +56,7 @@ def messages_of(question: Question, file: PromptFile) -> tuple[Message, ...]:
     return {"role": "system", "content": file.system}, {"role": "user", "content": text}
 
 
+@lru_cache(8_192)  # a bar's numbers are written anew for every bar that follows it
 def number(value: float) -> str:
     """Six significant digits, without an exponent."""
     if not math.isfinite(value) or not value:

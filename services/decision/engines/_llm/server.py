@@ -6,7 +6,9 @@ The client's own timeouts are per read and not total, so every call here ends by
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import re
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +19,10 @@ import ollama
 
 from services.decision.engines import Processor
 from shared.domain.errors import AnswerInvalid, AnswerLate, EngineUnavailable
+
+# httpcore looks for this package at every lock it takes; where it is missing, that search is half of a request's work.
+if importlib.util.find_spec("sniffio") is None:
+    sys.modules["sniffio"] = None  # type: ignore[assignment]  # the import system reads None as "not installed"
 
 CONNECT_SECONDS = 2.0
 # Of one read: a pull's checksum is silent for minutes. What is shorter has a deadline.
