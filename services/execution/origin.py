@@ -42,6 +42,12 @@ class Origin:
         return "protective" if self.kind == "protection" else "person"
 
 
+def outcome_id(origin_id: str, symbol: str, step: int) -> str:
+    """A command for several symbols has an outcome for each; an origin's id that names its symbol says it once."""
+    about = origin_id if f"|{symbol}|" in origin_id else f"{origin_id}|{symbol}"
+    return f"outcome|{about}|{step}"
+
+
 def of_decision(decision: Decision) -> Origin:
     assert decision.symbol is not None
     return Origin(

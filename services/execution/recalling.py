@@ -12,6 +12,7 @@ from services.execution.books import Chain, Held, flat
 from services.execution.broker import BrokerOrder, Memory
 from services.execution.desk import Desk
 from services.execution.following import Following, ending, origin_of
+from services.execution.origin import outcome_id
 from shared.bus.port import Bus, Ref
 from shared.bus.topics import ACCOUNT, FILL, HALT, INTENT, ORDER, OUTCOME, POSITION, Topic
 from shared.domain.fact import Fact
@@ -151,7 +152,7 @@ class Recalling:
 
     async def _find_chain(self, symbol: str, origin_id: str, chain: Chain) -> None:
         ref = Ref(OUTCOME, symbol)
-        while entry := await self._desk.process.bus.find(ref, f"outcome|{origin_id}|{chain.steps + 1}"):
+        while entry := await self._desk.process.bus.find(ref, outcome_id(origin_id, symbol, chain.steps + 1)):
             chain.steps += 1
             chain.final = chain.final or entry.fact.outcome != "submitted"
 

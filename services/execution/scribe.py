@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from services.execution.broker import BrokerAccount, BrokerFill, BrokerOrder, BrokerPosition
-from services.execution.origin import Origin
+from services.execution.origin import Origin, outcome_id
 from shared.bus.port import Fence, Publication, Ref
 from shared.bus.topics import ACCOUNT, COMMAND_RESULT, FILL, INTENT, ORDER, OUTCOME, POSITION, TRADING_EFFECTIVE
 from shared.domain.fact import Fact, digest, iso
@@ -115,7 +115,7 @@ class Scribe:
         """`step` counts from 1; a step is created once, so that an origin told twice has one chain."""
         inputs = (*origin.inputs, intent.id if intent else "", self.order_fact_id(order) if order else "")
         return Outcome(
-            **self._common(f"outcome|{origin.id}|{step}", origin.at, origin.symbol, inputs, step),
+            **self._common(outcome_id(origin.id, origin.symbol, step), origin.at, origin.symbol, inputs, step),
             account=self.account,
             origin=origin.kind,
             origin_id=origin.id,

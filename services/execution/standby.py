@@ -45,7 +45,11 @@ async def stand(process: Process[ExecutionSettings], account: str, act: Act) -> 
             continue
         starts = first and process.clock.monotonic() - began < STOOD_BY.total_seconds()
         first = False
-        await _hold(process, claim, act, starts=starts)
+        try:
+            await _hold(process, claim, act, starts=starts)
+        except BusError as error:  # Redis went away while taking over: nothing was sent; the lease is tried for again
+            process.report(error)
+            await process.clock.sleep(TRY_SECONDS)
 
 
 async def _take(process: Process[ExecutionSettings], account: str) -> Claim | None:
