@@ -20,6 +20,7 @@ FRAME = 0.04  # seconds between two batches of a topic
 HIDDEN_PERIOD = 10.0  # of a client whose page nobody looks at
 SNAPSHOT_PERIOD = 1.0  # between two snapshots of one client
 FULL, DRAINED = 48, 8  # messages waiting in a client's queue: from here it is behind, down to here it has caught up
+MAX_KEYS = 5_000  # whose pace is remembered
 MAX_KEPT = 2_000  # facts that wait for a client that is behind
 STALLED_SECONDS = 30.0
 MAX_SAID, SAID_SECONDS = 60, 10.0  # messages from a client
@@ -200,6 +201,8 @@ class Audience:
             return None
         early = [key for key in batch.facts if self._due_key.get(key, 0.0) > now]
         held = batch.without(early)
+        if len(self._due_key) > MAX_KEYS:
+            self._due_key = {key: due for key, due in self._due_key.items() if due > now}
         self._due_key.update(dict.fromkeys(batch.facts, now + PERIOD))
         if not held.facts:
             return None

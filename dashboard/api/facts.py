@@ -14,12 +14,14 @@ from dashboard.desk import desk
 from dashboard.snapshots import snapshot_of
 from dashboard.wire import Encoded, dumps
 from shared.bus.port import Bus, Entry, Ref
-from shared.bus.topics import BAR, TOPICS, Topic
+from shared.bus.topics import BAR, PROMPT, TOPICS, Topic
 from shared.domain.fact import Symbol
 from shared.domain.market import Timeframe
 
 ENDPOINTS = Endpoints()
 MANY = {"type": "object", "required": ["facts", "next"], "properties": {"facts": {"type": "array"}, "next": {"type": "string"}}}
+# The largest facts: a page of them must stay a page.
+MOST_PROMPTS = 50
 Part = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[A-Za-z0-9_.:-]+$")]
 Cursor = Annotated[str, Field(max_length=200)]
 
@@ -59,7 +61,8 @@ def history(topic: str, query: Page) -> ResponseReturnValue:
     wanted = _topic(topic)
 
     async def read(bus: Bus) -> tuple[list[tuple[Ref[Any], Entry[Any]]], str]:
-        return await newest(bus, await _refs(bus, wanted, query, histories=True), before=query.before, limit=query.limit)
+        limit = min(query.limit, MOST_PROMPTS) if wanted is PROMPT else query.limit
+        return await newest(bus, await _refs(bus, wanted, query, histories=True), before=query.before, limit=limit)
 
     if not wanted.history:
         return latest(topic, Which(symbol=query.symbol, part=query.part))

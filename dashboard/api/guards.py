@@ -14,17 +14,18 @@ async def missing_for_on(bus: Bus, desk: Desk) -> dict[str, str]:
     halt, effective, account = await bus.latest_of([Ref(HALT), Ref(TRADING_EFFECTIVE), Ref(ACCOUNT)])
     missing: dict[str, str] = {}
     if halt is not None:
-        missing["halted"] = f"halted ({halt.reason or halt.code}); end the halt first"
+        missing["not_halted"] = f"halted ({halt.reason or halt.code}); end the halt first"
     if not desk.board.heartbeats("execution", desk.clock.now()):
         missing["execution"] = "the execution process is not running"
     elif effective is None:
         missing["execution"] = "the execution process has not reported what it does yet"
     else:
-        missing |= effective.missing
+        # What confirms real money comes with the wish itself.
+        missing = {code: text for code, text in effective.missing.items() if code != "live_confirmed"} | missing
         if effective.state == "starting":
-            missing.setdefault("starting", "the execution process is starting: it reconciles with the broker first")
+            missing.setdefault("reconciled", "the execution process is starting: it reconciles with the broker first")
     if account is not None and account.blocked:
-        missing["blocked"] = f"the broker refuses trading: {account.blocked}"
+        missing["account_blocked"] = f"the broker refuses trading: {account.blocked}"
     return missing
 
 

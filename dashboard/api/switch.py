@@ -96,15 +96,16 @@ def switch(wish: SwitchWish, key: str) -> ResponseReturnValue:
     fact_id = f"{TRADING.name}|{key}"
     wanted = {"state": wish.state, "reduce_only": wish.reduce_only, "reason": wish.reason}
 
-    async def before(bus: Bus) -> tuple[Any, dict[str, str]]:
+    async def before(bus: Bus) -> tuple[TradingSwitch | None, TradingSwitch | None, dict[str, str]]:
         known = await already(bus, Ref(TRADING), fact_id, wanted)
-        return known, {} if known or wish.state == "off" else await missing_for_on(bus, here)
+        stands = await bus.latest(Ref(TRADING))
+        return known, stands, await missing_for_on(bus, here) if loosens(wish, stands) else {}
 
-    known, missing = here.portal.call(before)
+    known, stood, missing = here.portal.call(before)
     if known:
         return accepted(TRADING.name, known, STATUS)
-    confirmed = ""
-    if wish.state == "on":
+    confirmed = stood.live_confirmed if stood and wish.state == "on" else ""
+    if loosens(wish, stood):
         if missing:
             raise Refusal(412, "preflight", "trading stays off: " + "; ".join(missing.values()), missing=missing)
         if here.board.mode == "live":
@@ -130,6 +131,13 @@ def switch(wish: SwitchWish, key: str) -> ResponseReturnValue:
     fact = here.portal.call(write)
     here.log.warning("trading_asked", state=wish.state, reduce_only=wish.reduce_only, by=by, reason=wish.reason)
     return accepted(TRADING.name, fact, STATUS)
+
+
+def loosens(wish: SwitchWish, stands: TradingSwitch | None) -> bool:
+    """Whether more may happen than before. What only restricts is never held up."""
+    if wish.state == "off":
+        return False
+    return stands is None or stands.state == "off" or (stands.reduce_only and not wish.reduce_only)
 
 
 @ENDPOINTS.post(

@@ -90,6 +90,11 @@ def test_a_setting_that_says_live_is_enough_to_ask(make_dashboard):
     assert dashboard.post("/api/v1/trading", {"state": "on", "revision": 0}).json["code"] == "phrase"
 
 
+def test_that_it_was_not_confirmed_does_not_keep_one_from_confirming_it(live):
+    alive(live, missing={"live_confirmed": "live trading on this account has not been confirmed"}, mode="live")
+    assert live.post("/api/v1/trading", WISH).json["code"] == "countdown"
+
+
 def test_off_and_halt_ask_for_nothing_of_it(live):
     grow_old(live)
     assert live.post("/api/v1/trading", {"state": "off", "revision": 0}).status_code == 202

@@ -85,6 +85,12 @@ def test_no_secret_is_among_the_public_settings(settings):
     assert all(secret not in text for secret in ("correct horse", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "k" * 32, "0" * 64))
 
 
+def test_a_password_that_looks_like_an_address_is_hidden_too(settings):
+    chosen = settings(dashboard_password="horse://battery:staple@stable")
+    assert chosen.public()["dashboard_password"] == "present"
+    assert "horse://battery:staple@stable" in chosen.secrets()
+
+
 def test_loopback_is_known_in_every_notation():
     assert all(is_loopback(host) for host in ("127.0.0.1", "127.1.2.3", "::1", "[::1]", "LOCALHOST"))
     assert not any(is_loopback(host) for host in ("0.0.0.0", "10.0.0.1", "localhost.example", "", "::"))

@@ -98,9 +98,12 @@ def test_a_wish_holds_even_where_the_last_one_was_dated_in_the_future(dashboard)
     [
         (lambda _dashboard: None, "execution"),
         (lambda dashboard: alive(dashboard, missing={"data": "no fresh data for AAPL"}), "data"),
-        (lambda dashboard: alive(dashboard, state="starting"), "starting"),
-        (lambda dashboard: (alive(dashboard), dashboard.publish((Ref(HALT), halt(datetime.now(UTC))))), "halted"),
-        (lambda dashboard: (alive(dashboard), dashboard.publish((Ref(ACCOUNT), account(blocked="account is restricted")))), "blocked"),
+        (lambda dashboard: alive(dashboard, state="starting"), "reconciled"),
+        (lambda dashboard: (alive(dashboard), dashboard.publish((Ref(HALT), halt(datetime.now(UTC))))), "not_halted"),
+        (
+            lambda dashboard: (alive(dashboard), dashboard.publish((Ref(ACCOUNT), account(blocked="account is restricted")))),
+            "account_blocked",
+        ),
     ],
 )
 def test_on_is_refused_while_something_is_missing_and_says_what(dashboard, prepare, code):
@@ -110,6 +113,16 @@ def test_on_is_refused_while_something_is_missing_and_says_what(dashboard, prepa
     assert code in answer.json["missing"]
     assert answer.json["missing"][code] in answer.json["message"]
     assert dashboard.latest(Ref(TRADING)) is None
+
+
+def test_what_only_restricts_is_never_held_up(dashboard):
+    dashboard.publish((Ref(TRADING), trading("on", 1, live_confirmed="ACC123456")))
+    alive(dashboard, missing={"data_fresh": "no symbol has a fresh quote"})
+    assert dashboard.post("/api/v1/trading", on(1, reduce_only=True)).status_code == 202
+    assert dashboard.latest(Ref(TRADING)).live_confirmed == "ACC123456"
+    assert dashboard.post("/api/v1/trading", on(2)).status_code == 412
+    assert dashboard.post("/api/v1/trading", {"state": "off", "revision": 2}).status_code == 202
+    assert dashboard.latest(Ref(TRADING)).live_confirmed == ""
 
 
 def test_what_is_asked_what_is_and_what_keeps_them_apart_can_be_read(dashboard):
