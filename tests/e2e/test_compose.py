@@ -46,7 +46,7 @@ def test_without_any_settings_every_container_is_healthy_on_the_sandbox_with_tra
     assert health == dict.fromkeys(ALWAYS, "healthy")
     assert [one["ExitCode"] for one in system.containers() if one["Service"] == "credentials"] == [0]
     assert page(system, "/readyz")
-    system.wait_for(lambda: system.latest("trading_effective"), what="execution's word")
+    system.wait_for(lambda: system.latest("trading_effective") and system.latest("account"), what="execution and its account")
     assert system.latest("trading_effective").state != "on"
     assert system.latest("account").simulated
 
