@@ -137,10 +137,11 @@ class Path:
             if wish.leg != "entry" and not desk.books.is_certain(origin.symbol):
                 await desk.read_positions()
                 continue
-            verdict = self._judge(origin, wish, pending)
-            if verdict.stopped is not None:
-                return self._submitting.stop(origin, verdict.stopped, verdict.checks, pending)
             standing = [order for order in desk.books.open_orders(origin.symbol) if desk.books.is_ours(order)]
+            if standing or desk.lane(origin.symbol).locked():  # a refusal waits for nobody, and withdraws nothing
+                verdict = self._judge(origin, wish, pending)
+                if verdict.stopped is not None:
+                    return self._submitting.stop(origin, verdict.stopped, verdict.checks, pending)
             if not standing:
                 return await self._submitting.submit(origin, lambda: self._plan(origin, pending), pending)
             # Ours are in the way: opposite ones as a wash trade, those of the same side by the units they have reserved.

@@ -65,8 +65,7 @@ class Fencing:
     def _look(self, symbol: str, effect: Effect) -> None:
         gate = self._gate()
         try:
-            holds = gate.holds(self.lease, self.token)
-            trading, halt, pause = gate.read(Ref(TRADING), Ref(HALT), Ref(PAUSE, symbol))
+            holds, (trading, halt, pause) = gate.look(self.lease, self.token, Ref(TRADING), Ref(HALT), Ref(PAUSE, symbol))
         except (BusError, FactInvalid) as error:
             raise Stopped("bus_unavailable", f"the last look before sending failed: {error}", symbol=symbol) from None
         if not holds:

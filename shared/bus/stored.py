@@ -195,8 +195,12 @@ class StoredGate:
         return [None if raw is None else ref.read(raw) for ref, raw in zip(refs, raws, strict=True)]
 
     def holds(self, name: str, token: int) -> bool:
-        (holder,) = self._raw.get((keys.lease_of(name),))
-        return holder is not None and holder.partition(b":")[0] == str(token).encode()
+        return self.look(name, token)[0]
+
+    def look(self, name: str, token: int, *refs: Ref[Any]) -> tuple[bool, list[Any]]:
+        holder, *raws = self._raw.get((keys.lease_of(name), *(ref.key for ref in refs)))
+        held = holder is not None and holder.partition(b":")[0] == str(token).encode()
+        return held, [None if raw is None else ref.read(raw) for ref, raw in zip(refs, raws, strict=True)]
 
     def close(self) -> None:
         self._raw.close()
