@@ -62,7 +62,10 @@ async def _live(process: Process[DecisionSettings], board: Board, seats: Sequenc
             book.market = event.fact
 
         handlers: dict[str, Handler] = {"indicators": desk.on_indicators, "market": on_market, "command": pulling.on_command}
-        subscriptions: list[Listen[Any]] = [Listen(Ref(INDICATORS, symbol), repeat=True) for symbol in await served(process)]
+        # Not confirmed: the desk reads the key itself, together with all else that it needs.
+        subscriptions: list[Listen[Any]] = [
+            Listen(Ref(INDICATORS, symbol), repeat=True, confirm=False) for symbol in await served(process)
+        ]
         subscriptions += [Listen(Ref(MARKET)), Listen(Ref(COMMAND), consumer="decision")]
         process.state = "running"
         await Attendance(process, subscriptions, handlers, beat=beat(process.settings.timeframe)).run()
