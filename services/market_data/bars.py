@@ -21,7 +21,8 @@ from shared.domain.fact import iso
 
 CLAIM_TTL = timedelta(seconds=15)
 # A replica leaves another's symbols to it for so long after a close, then looks itself.
-GRACE_PART, LEAST_GRACE, MOST_GRACE = 0.1, timedelta(seconds=1), timedelta(seconds=5)
+GRACE_PART, LEAST_GRACE, MOST_GRACE = 0.2, timedelta(seconds=0.25), timedelta(seconds=5)
+OTHERS_PAUSE = BUS_PAUSE = timedelta(seconds=1)
 LONGEST_SLEEP = 1.0
 
 
@@ -33,6 +34,7 @@ class BarDesk:
         self._past = past
         self._bus = desk.process.bus
         self._looks: set[asyncio.Task[None]] = set()
+        self._told_at = LONG_AGO
 
     async def run(self) -> None:
         """Until the process stops. Raises what went wrong unexpectedly in a look."""
@@ -116,9 +118,11 @@ class BarDesk:
                 told = await desk.feeds.latest(feed, [Want(watch.symbol, watch.published) for watch in mine])
                 await self._publish(mine, told, close_at)
         except TradingError as error:
-            desk.process.report(error)
+            if desk.now() >= self._told_at + BUS_PAUSE:  # every look meets the same outage
+                desk.process.report(error)
+                self._told_at = desk.now()
             for watch in watches:
-                watch.not_before = desk.now() + timedelta(seconds=1)
+                watch.not_before = desk.now() + BUS_PAUSE
         finally:
             for watch in watches:
                 watch.busy = False
@@ -154,7 +158,7 @@ class BarDesk:
             if fact is not None and fact.timeframe == self._desk.timeframe and fact.at >= close_at:
                 watch.finished(fact.at)
             else:
-                watch.not_before = self._desk.now() + LEAST_GRACE
+                watch.not_before = self._desk.now() + OTHERS_PAUSE
 
     # ---- from answers to facts -------------------------------------------------------------------------------------------------
     async def _publish(self, watches: Sequence[Watch], told: Sequence[Told], close_at: datetime) -> None:

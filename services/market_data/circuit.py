@@ -9,13 +9,13 @@ from shared.runtime.clock import Clock
 
 CircuitState = Literal["closed", "open", "trying"]
 FAILURES = 3
-REST_SECONDS, LONGEST_REST_SECONDS, REFUSED_REST_SECONDS = 5.0, 120.0, 60.0
+REST_SECONDS, LONGEST_REST_SECONDS, REFUSED_REST_SECONDS = 2.0, 30.0, 60.0
 
 
 class Circuit:
     """closed: calls pass. open: none do until the rest is over. trying: one call is on its way that decides.
 
-    Opens after `FAILURES` failed calls in a row, or one refusal; each opening rests twice as long, up to two minutes.
+    Opens after `FAILURES` failed calls in a row, or one refusal; each failed trial doubles the rest, up to half a minute.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -47,6 +47,8 @@ class Circuit:
         self._failures += 1
         self.reason = str(error)
         refused = isinstance(error, SourceRefused)
+        if self.state == "open":
+            return  # a call that was on its way when it opened
         if self.state == "trying" or refused or self._failures >= FAILURES:
             self.state = "open"
             self._open_until = self._clock.monotonic() + (max(self._rest, REFUSED_REST_SECONDS) if refused else self._rest)

@@ -7,7 +7,9 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
+from services.market_data import sources
 from shared.domain.errors import ConfigurationInvalid
+from shared.runtime.plugins import load, names
 from shared.runtime.settings import HttpUrl, Markets
 
 TaapiPlan = Literal["free", "basic", "pro", "expert"]
@@ -28,6 +30,9 @@ class MarketDataSettings(Markets):
     )
 
     def check_sides(self) -> None:
+        for name in self.sources:  # first of all, so that a mistyped source is not taken for a wrong broker
+            if name not in names(sources):
+                load(sources, name, setting="SOURCE")
         super().check_sides()
         if "replay" not in self.sources:
             return

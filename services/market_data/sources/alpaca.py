@@ -71,10 +71,11 @@ class Alpaca:
         if timeframe not in NATIVE + FROM_HOURS:
             raise ConfigurationInvalid(f"TIMEFRAME: alpaca offers {' '.join(NATIVE + FROM_HOURS)}, was {timeframe}")
         self._window.share(replicas)
-        calls = 2 * -(-len(symbols) // BATCH)
+        kinds = [asset_class(symbol) for symbol in symbols]
+        calls = sum(-(-kinds.count(kind) // BATCH) for kind in set(kinds))
         seconds = calls * self._window.seconds / self._window.requests
         budget = f"{self._window.requests} requests in {self._window.seconds:g} s"
-        sentence = f"alpaca: {len(symbols)} symbols take at most {calls} requests a bar of a budget of {budget}"
+        sentence = f"alpaca: for {len(symbols)} of the symbols {calls} requests a bar, of a budget of {budget}"
         quotes = max(QUOTE_SECONDS * replicas, 2 * seconds)
         return Pace(batch=BATCH, seconds=seconds, quote_batch=BATCH, quote_seconds=quotes, sentence=sentence)
 

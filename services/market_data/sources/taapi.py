@@ -106,18 +106,19 @@ class Taapi:
         rounds = math.floor(QUOTES_SHARE * (timeframe.seconds - taken) / (each * -(-course.symbols // batch)))
         quotes = max(timeframe.seconds / rounds, QUOTE_SECONDS) if rounds >= 1 else None
         limit = f"the {self._plan.name} plan's {_counted(self._window.requests, 'request')} in {self._window.seconds:g} s"
+        limit += " (one more is kept in reserve)" * (self._plan.requests > 1)
         who = f"{self.ability.origin}: {_counted(len(symbols), 'symbol')}"
         sentence = (
             f"{who} with {len(course.calculations)} of {len(CALCULATIONS)} indicators need "
-            f"{_counted(needed, 'request')} a bar: {taken:.3g} s of every {timeframe.seconds} s at {limit} (one is kept in reserve)"
+            f"{_counted(needed, 'request')} a bar: {taken:.3g} s of every {timeframe.seconds} s at {limit}"
         )
         return Pace(batch=course.batch, seconds=taken, quote_batch=batch, quote_seconds=quotes, sentence=sentence)
 
     def _richest(self, symbols: int, timeframe: Timeframe, requests: float) -> _Course:
-        """The most calculations for which so many requests a bar are enough; the fewest where none are."""
+        """The most calculations for which so many requests a bar are enough; where none are, the most for the fewest requests."""
         courses = [_Course(timeframe, symbols, CALCULATIONS[:count], self._price, 1) for count in range(len(CALCULATIONS), 0, -1)]
-        fitting = (one for one in courses if self._dialect.requests(symbols, _width(one)) <= requests)
-        chosen = next(fitting, courses[-1])
+        fewest = self._dialect.requests(symbols, _width(courses[-1]))
+        chosen = next(one for one in courses if self._dialect.requests(symbols, _width(one)) <= max(requests, fewest))
         return replace(chosen, batch=self._dialect.batch(_width(chosen)))
 
     # ---- bars ------------------------------------------------------------------------------------------------------------------
@@ -239,6 +240,10 @@ def _only(answer: list[Told | DataError] | BaseException) -> Told | DataError:
     if isinstance(answer, BaseException):
         raise answer
     return answer[0]
+
+
+# A retry is no news: what comes of the last one is.
+stamina.instrumentation.set_on_retry_hooks(())
 
 
 def dialect_of(version: str, secret: str, exchange: str, plan: Plan) -> Dialect:

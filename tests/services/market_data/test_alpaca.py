@@ -243,7 +243,9 @@ def test_a_side_that_is_zero_is_nobodys_price() -> None:
     assert found.at == datetime(2026, 11, 20, 15, 0, 0, 123456, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("snapshot", [None, {}, {"latestQuote": None}, {"latestQuote": {"bp": 0, "ap": 0}}, {"latestTrade": {"p": "5"}}, []])
+@pytest.mark.parametrize(
+    "snapshot", [None, {}, {"latestQuote": None}, {"latestQuote": {"bp": 0, "ap": 0}}, {"latestTrade": {"p": "5"}}, []]
+)
 def test_a_snapshot_without_a_price_is_no_quote(snapshot: Any) -> None:
     assert tick("AAPL", snapshot, "alpaca:iex") is None
 

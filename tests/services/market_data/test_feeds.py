@@ -178,7 +178,14 @@ async def test_a_call_that_is_cut_off_does_not_leave_the_circuit_trying(clock: M
     assert feeds.all[0].circuit.state == "open"
 
 
-def test_a_circuit_rests_at_most_two_minutes() -> None:
+def test_calls_that_were_on_their_way_when_it_opened_do_not_lengthen_the_rest() -> None:
+    circuit = Circuit(ManualClock())
+    for _ in range(FAILURES + 5):
+        circuit.failed(DOWN)
+    assert circuit.wait_seconds == REST_SECONDS
+
+
+def test_a_circuit_rests_at_most_half_a_minute() -> None:
     clock = ManualClock()
     circuit = Circuit(clock)
     for _ in range(FAILURES):
@@ -189,7 +196,7 @@ def test_a_circuit_rests_at_most_two_minutes() -> None:
         circuit.begin()
         assert not circuit.passes
         circuit.failed(DOWN)
-        assert circuit.wait_seconds <= 120
+        assert circuit.wait_seconds <= 30
 
 
 # ---- freshness ---------------------------------------------------------------------------------------------------------------------
