@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -74,9 +75,7 @@ class Topic(Generic[F_co]):
     def key(self, symbol: str | None = None, part: str | None = None) -> str:
         if (symbol is None) != (self.scope == "global"):
             raise ValueError(f"topic {self.name} is {self.scope}, its symbol was {symbol!r}")
-        if part is not None and self.parts == "timeframe":
-            part = "{" + part + "}"
-        return ":".join(piece for piece in (self.name, symbol and "{" + symbol + "}", part) if piece)
+        return _key(self.name, symbol, part, braces=self.parts == "timeframe")
 
     def decode(self, raw: str | bytes) -> F_co:
         """Raises FactInvalid (malformed, oversized) or SchemaTooNew."""
@@ -96,6 +95,14 @@ class Topic(Generic[F_co]):
         if (fact.symbol is None) != (self.scope == "global"):
             raise FactInvalid(f"{self.name}: is {self.scope}, symbol was {fact.symbol!r}")
         return fact
+
+
+# Asked several times for every fact, with a handful of answers a symbol.
+@lru_cache(maxsize=50_000)
+def _key(name: str, symbol: str | None, part: str | None, *, braces: bool) -> str:
+    if part is not None and braces:
+        part = "{" + part + "}"
+    return ":".join(piece for piece in (name, symbol and "{" + symbol + "}", part) if piece)
 
 
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {}
