@@ -24,7 +24,7 @@ from shared.domain.errors import TradingError
 
 MAX_BODY = 64 * 1024
 PACKED_FROM = 1_024
-REQUESTS = "60 per second;1200 per minute"  # of one address
+REQUESTS = "150 per second;3000 per minute"  # of one address, to one endpoint; a page of a hundred symbols asks for a hundred charts
 CONTENT_SECURITY = {
     "default-src": "'none'",
     "script-src": "'self'",

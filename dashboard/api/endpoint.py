@@ -21,7 +21,7 @@ DEADLINE_HEADER = "X-Not-After"
 # No `|`: a key never looks like the id of a fact that something else led to.
 _KEY = re.compile(r"[A-Za-z0-9_.:-]{8,100}")
 Scope = Literal["read", "trade", "halt"]
-CHANGES = "60 per minute;5 per second"
+CHANGES = "120 per minute;10 per second"
 
 
 class Form(BaseModel):

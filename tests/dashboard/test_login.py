@@ -188,6 +188,14 @@ def test_whoever_guesses_tokens_is_stopped(tokens):
     assert dashboard.get("/api/v1/snapshot", authorization=bearer["read"]).status_code == 429
 
 
+@pytest.mark.parametrize(("proxies", "address"), [(0, "127.0.0.1"), (1, "203.0.113.9")])
+def test_only_a_proxy_that_was_told_of_speaks_for_others(make_dashboard, proxies, address):
+    token, line = new_token("script", "halt")
+    dashboard = make_dashboard(dashboard_password=PASSWORD, dashboard_tokens=line, dashboard_proxies=proxies)
+    dashboard.post("/api/v1/halt", {}, authorization=f"Bearer {token}", x_forwarded_for="198.51.100.1, 203.0.113.9")
+    assert dashboard.latest(Ref(HALT)).by == f"script@{address}"
+
+
 def test_metrics_need_a_login_or_a_token(tokens):
     dashboard, bearer = tokens
     assert dashboard.get("/metrics").status_code == 401
