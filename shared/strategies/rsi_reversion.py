@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.indicators import Array
-from shared.strategies._registry import Strategy
-from shared.strategies._window import Window
+from shared.strategies import Strategy, Window
 
 
 @dataclass(frozen=True)
