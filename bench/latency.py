@@ -4,7 +4,8 @@
 
 We write bars and indicators as market_data does and take the time just before each is written; the sandbox's time of the order's arrival is
 the end. The model answers at once, so what is left is ours. Facts are spread evenly over each round (spread), then all written together
-(burst); saturation is how many symbols a second get from fact to outcome when all are written together.
+(burst). At saturation all are written together: how many symbols a second get from their fact to their outcome, when each is decided anew
+and its position stands (decisions), and when each buys or sells and is filled (orders).
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from tests.system import System
 LIGHT = ("decision", "execution")
 LIMITS = {
     "TIMEFRAME": "1m",
-    "OLLAMA_CONCURRENCY": "16",
+    "OLLAMA_CONCURRENCY": "4",
     "OLLAMA_MODEL": "instant:latest",
     "TRADE_USE_FIXED": "true",
     "TRADE_FIXED_AMOUNT": "20",
@@ -179,15 +180,18 @@ def _seconds(stamp: str) -> float:
     return datetime.fromisoformat(head).replace(tzinfo=UTC).timestamp() + float("0." + (fraction or "0"))
 
 
-async def saturate(system: System, rounds: int) -> float:
-    """Symbols a second, from the first fact written to the last outcome, the median of the rounds."""
+async def saturate(system: System, rounds: int, *, orders: bool) -> float:
+    """Symbols a second, from the first fact written to the last outcome, the median of the rounds.
+
+    orders  every decision leads to an order and its fill; otherwise, as on most bars, to what is held already
+    """
     rates: list[float] = []
     async with writing(system) as market:
         for number in range(rounds):
             prices = market.prices()
             for symbol, price in prices.items():
                 await market.quote(symbol, price)
-            rsi, begun = 20.0 if number % 2 == 0 else 80.0, time.monotonic()
+            rsi, begun = 20.0 if orders and number % 2 == 0 else 80.0, time.monotonic()
             await asyncio.gather(*(market.write(symbol, price, rsi) for symbol, price in prices.items()))
             await market.settled()
             rates.append(len(prices) / (time.monotonic() - begun))
@@ -227,7 +231,8 @@ def run(count: int, arguments: argparse.Namespace) -> dict[str, Any]:
             asyncio.run(measure(system, 2, 0.5))  # warm: connections, caches, the first position of every symbol
             spread, lost = asyncio.run(measure(system, arguments.rounds, max(1.0, count / 100)))
             burst, _ = asyncio.run(measure(system, max(arguments.rounds // 4, 2), 0.0))
-            rate = asyncio.run(saturate(system, 6))
+            ordering = asyncio.run(saturate(system, 6, orders=True))
+            deciding = asyncio.run(saturate(system, 8, orders=False))
             memory = {name: round(resident_mib(process.pid), 1) for name, process in system.processes.items()}
             floor = three_hops_ms(system.redis.url())
             if not spread:
@@ -239,19 +244,20 @@ def run(count: int, arguments: argparse.Namespace) -> dict[str, Any]:
         "symbols": count, "orders": len(spread), "without_order": lost, "median_ms": statistics.median(spread),
         "p99_ms": quantile(spread, 0.99),
         "burst_median_ms": statistics.median(burst) if burst else None, "burst_p99_ms": quantile(burst, 0.99),
-        "floor_median_ms": floor, "times_the_floor": statistics.median(spread) / floor, "symbols_per_second": rate, "resident_mib": memory,
+        "floor_median_ms": floor, "times_the_floor": statistics.median(spread) / floor,
+        "decisions_per_second": deciding, "orders_per_second": ordering, "resident_mib": memory,
     }  # fmt: skip
 
 
 def table(rows: Iterable[dict[str, Any]]) -> None:
-    print("symbols  orders  none   spread p50 / p99 ms     burst p50 / p99 ms   floor ms   × floor   symbols/s   MiB")
+    print("symbols  orders  none   spread p50 / p99 ms     burst p50 / p99 ms   floor ms   × floor  decisions/s  orders/s   MiB")
     for row in rows:
         memory = " ".join(f"{name} {mib:.0f}" for name, mib in row["resident_mib"].items())
         print(
             f"{row['symbols']:7} {row['orders']:7} {row['without_order']:5} {row['median_ms']:11.2f} / {row['p99_ms']:<8.2f} "
             f"{row['burst_median_ms'] or 0:12.2f} / {row['burst_p99_ms']:<8.2f} {row['floor_median_ms']:8.3f} "
             f"{row['times_the_floor']:9.1f} "
-            f"{row['symbols_per_second']:11.0f}   {memory}"
+            f"{row['decisions_per_second']:11.0f} {row['orders_per_second']:9.0f}   {memory}"
         )
 
 
