@@ -284,7 +284,7 @@ class Desk:
             available=self.available(symbol),
             equity=account.equity if account else None,
             buying_power=buying,
-            exposure=self.exposure(),
+            exposure=self.exposure() if proposal.effect == "entry" else ZERO,
             symbol_exposure=self.exposure(symbol),
             entry_working=bool(books.working_entries(symbol)),
             unresolved=bool(books.unresolved(symbol)),

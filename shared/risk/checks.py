@@ -180,7 +180,7 @@ def _room(code: str, what: str, *, most: Decimal, used: Decimal, price: Decimal,
     if quantity * price <= room:
         return _pass(code, value=used + quantity * price, limit=most)
     fits = _shrunk(asset, quantity, room / price)
-    if fits <= 0:
+    if fits < asset.minimum_quantity or fits * price < asset.minimum_notional:
         return _stop(code, f"{what}: {used:.2f} of at most {most:.2f} is used", value=used, limit=most)
     return _pass(code, f"{what}: {plain(quantity)} became {plain(fits)}", value=used + fits * price, limit=most, quantity=fits)
 
