@@ -203,7 +203,7 @@ class BarDesk:
         values, doubtful = admitted_values(reading.values, symbol=symbol)
         publications.append(Publication(Ref(INDICATORS, symbol), made(watch, newest.close_at, values, desk, feed)))
         if reading.tick and reading.tick.at <= stamp.made_at:
-            publications.append(Publication(Ref(QUOTE, symbol), quote_fact(reading.tick, stamp)))
+            publications.append(Publication(Ref(QUOTE, symbol), quote_fact(reading.tick, stamp, simulated_broker=desk.simulated_broker)))
         for trouble in (*refused, *doubtful, *reading.troubles):
             desk.process.report(trouble, source=feed.name)
         return newest.close_at

@@ -39,6 +39,10 @@ class Desk:
     def timeframe(self) -> Timeframe:
         return self.process.settings.timeframe
 
+    @property
+    def simulated_broker(self) -> bool:
+        return self.process.settings.broker_name == "simulated"
+
     def now(self) -> datetime:
         return self.process.clock.now()
 

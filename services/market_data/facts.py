@@ -70,7 +70,9 @@ def indicators_fact(
     )
 
 
-def quote_fact(tick: Tick, stamp: Stamp) -> Quote:
+def quote_fact(tick: Tick, stamp: Stamp, *, simulated_broker: bool = False) -> Quote:
+    """A simulated broker fills at the source's price: where the source knows no book, its last price is both sides."""
+    priced_alone = simulated_broker and tick.bid is None and tick.ask is None
     return Quote(
         id="|".join(("quote", tick.symbol, tick.feed, iso(tick.at))),
         symbol=tick.symbol,
@@ -78,8 +80,8 @@ def quote_fact(tick: Tick, stamp: Stamp) -> Quote:
         made_at=stamp.made_at,
         config=stamp.config,
         simulated=stamp.simulated,
-        bid=tick.bid,
-        ask=tick.ask,
+        bid=tick.last if priced_alone else tick.bid,
+        ask=tick.last if priced_alone else tick.ask,
         last=tick.last,
         feed=tick.feed,
     )

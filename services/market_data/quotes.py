@@ -76,7 +76,8 @@ class QuoteDesk:
             except DataError as error:
                 self._desk.process.report(error, source=feed.name)
             else:
-                publications.append(Publication(Ref(QUOTE, tick.symbol), quote_fact(tick, stamp)))
+                fact = quote_fact(tick, stamp, simulated_broker=self._desk.simulated_broker)
+                publications.append(Publication(Ref(QUOTE, tick.symbol), fact))
         await self._desk.process.bus.publish_all(publications)
         self._newest |= {tick.symbol: tick.at for tick in ticks}
         self._desk.process.counters["quotes"] += len(publications)

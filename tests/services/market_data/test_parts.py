@@ -61,6 +61,18 @@ async def test_quotes_carry_the_providers_time_and_feed(stand: Stand, source: Fa
     assert quote.simulated
 
 
+@pytest.mark.parametrize(("broker", "sides"), [("simulated", Decimal(101)), ("alpaca", None)])
+async def test_a_price_without_a_book_has_two_sides_only_where_the_broker_fills_at_it(
+    source: FakeSource, clock: ManualClock, broker: str, sides: Decimal | None
+) -> None:
+    stand = Stand([source], clock=clock, source=("taapi",), broker=broker)
+    source.ticks = [Tick("BTC/USD", clock.now(), "taapi", last=Decimal(101))]
+    await QuoteDesk(stand.desk).round(stand.desk.feeds.all[0])
+    quote = await stand.bus.latest(Ref(QUOTE, "BTC/USD"))
+    assert quote is not None
+    assert (quote.bid, quote.ask, quote.last) == (sides, sides, Decimal(101))
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
