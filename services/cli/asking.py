@@ -1,4 +1,4 @@
-"""What a person may ask for, written to the bus: the same for the page and for the command line.
+"""What a person asks for on the command line, written to the bus.
 
 Every function takes `by`, who asks. The switch and the settings change by compare-and-set on the revision that was seen.
 """
