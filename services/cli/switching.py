@@ -7,7 +7,6 @@ from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
-from services.cli import asking
 from services.cli.session import print_json, run, say
 from services.cli.settings import CliSettings
 from shared.bus.port import Bus, Ref
@@ -15,6 +14,7 @@ from shared.bus.topics import ACCOUNT, BINDING, CONFIG, POSITION, TRADE_SETTINGS
 from shared.domain.errors import ConfigurationInvalid
 from shared.domain.fact import check_symbol
 from shared.domain.trading import TradeSettings, TradingEffective, TradingSwitch
+from shared.runtime import asking
 
 COUNTDOWN_SECONDS = 5
 COMMAND_WAIT = timedelta(seconds=20)

@@ -184,7 +184,7 @@ def test_liquidating_asks_first_and_reports_what_execution_answers(terminal: Ter
         return [result]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("services.cli.asking.answered", answer_as_execution_would)
+        patch.setattr("shared.runtime.asking.answered", answer_as_execution_would)
         done = terminal.run("liquidate", "AAPL", "--yes")
     assert (done.exit_code, "sold" in done.stdout) == (0, True)
     assert (asked[0].command, asked[0].arguments) == ("liquidate", {"symbol": "AAPL"})

@@ -1,4 +1,4 @@
-"""What a person asks for on the command line, written to the bus.
+"""What a person may ask for, written to the bus: for every process that takes a person's word.
 
 Every function takes `by`, who asks. The switch and the settings change by compare-and-set on the revision that was seen.
 """

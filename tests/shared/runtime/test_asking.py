@@ -9,12 +9,12 @@ from decimal import Decimal
 
 import pytest
 
-from services.cli import asking
 from shared.bus.port import Bus, Ref
 from shared.bus.redis import open_bus
 from shared.bus.topics import COMMAND, COMMAND_RESULT, HALT, PAUSE, TRADE_SETTINGS, TRADING, TRADING_EFFECTIVE
 from shared.domain.errors import RevisionConflict
 from shared.domain.trading import CommandResult, TradingEffective
+from shared.runtime import asking
 
 
 @pytest.fixture
