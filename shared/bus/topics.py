@@ -58,7 +58,7 @@ class Topic(Generic[F_co]):
     history  kept as a stream until the archive has exported it; False: only the latest
     keep     newest entries that stay whatever their age, for charts and for whoever starts
     expires  the key's lifetime without a new fact; None: for ever
-    room     may still be written when Redis nears its memory limit (exits, intents, the switch)
+    room     may still be written when Redis nears its memory limit (whatever an exit needs, intents, the switch)
     """
 
     name: str
@@ -122,14 +122,14 @@ PEOPLE = ("dashboard", "cli")
 PROCESSES = ("market_data", "decision", "execution", "archive", "dashboard")
 
 # ---- market --------------------------------------------------------------------------------------------------------------------
-BAR = Topic[Bar]("bar", Bar, _by("market_data"), parts="timeframe", keep=600)
-INDICATORS = Topic[Indicators]("indicators", Indicators, _by("market_data"), parts="timeframe", keep=600)
-QUOTE = Topic[Quote]("quote", Quote, _by("market_data"), history=False, expires=timedelta(days=7))
-MARKET = Topic[Market]("market", Market, _by("market_data"), scope="global")
+BAR = Topic[Bar]("bar", Bar, _by("market_data"), parts="timeframe", keep=600, room=True)
+INDICATORS = Topic[Indicators]("indicators", Indicators, _by("market_data"), parts="timeframe", keep=600, room=True)
+QUOTE = Topic[Quote]("quote", Quote, _by("market_data"), history=False, expires=timedelta(days=7), room=True)
+MARKET = Topic[Market]("market", Market, _by("market_data"), scope="global", room=True)
 # ---- decision ------------------------------------------------------------------------------------------------------------------
 PROMPT = Topic[Prompt]("prompt", Prompt, _by("decision"), parts="engine", every=True, keep=20)
-SIGNAL: Topic[Signal | Abstention] = Topic("signal", View, _by("decision"), parts="engine", every=True)
-DECISION = Topic[Decision]("decision", Decision, _by("decision"), every=True)
+SIGNAL: Topic[Signal | Abstention] = Topic("signal", View, _by("decision"), parts="engine", every=True, room=True)
+DECISION = Topic[Decision]("decision", Decision, _by("decision"), every=True, room=True)
 MODEL = Topic[ModelState]("model", ModelState, _by("decision"), scope="global")
 # ---- execution -----------------------------------------------------------------------------------------------------------------
 INTENT = Topic[Intent]("intent", Intent, _by("execution"), every=True, room=True)

@@ -309,8 +309,9 @@ async def test_entries_stop_first_and_exits_last_when_memory_ends(tmp_path: Path
         assert (await bus.health()).nearly_full
         assert (await bus.publish(INTENTS, intent())).created
         assert (await bus.compare_and_set(Ref(TRADING), trading("off", 1), expected=0)).latest
+        await publish(bus, 0)  # a decision may be an exit
         with pytest.raises(BusFull):
-            await publish(bus, 0)
+            await bus.publish(prompts, _prompt(written))
         # Reading goes on, and what the archive takes away makes room again.
         history = await bus.history(prompts)
         assert len(history) == written
@@ -319,7 +320,7 @@ async def test_entries_stop_first_and_exits_last_when_memory_ends(tmp_path: Path
         async with asyncio.timeout(5):
             while True:
                 try:
-                    await publish(bus, 0)
+                    await bus.publish(prompts, _prompt(written))
                 except BusFull:
                     await asyncio.sleep(0.05)
                 else:
