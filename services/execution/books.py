@@ -207,6 +207,9 @@ class Books:
             if known is None or known.position != new:
                 changed.append(new)
             self.positions[symbol] = Held(new, asked_at, known.changed_at if known else 0.0)
+            if not new.quantity and symbol in self.tallies:
+                # Fees taken in coins are in no fill; what they left in the sum ends with the position.
+                self.tallies[symbol] = replace(self.tallies[symbol], quantity=ZERO, cost=ZERO)
         return changed
 
     def shift_position(self, symbol: str, quantity: Decimal, *, price: Decimal | None, at: float) -> BrokerPosition:
