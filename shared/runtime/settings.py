@@ -88,14 +88,14 @@ class Settings(BaseSettings):
 
     def public(self) -> dict[str, Any]:
         """Every setting as plain JSON values; a secret only as `present` or `absent`."""
-        return {name: _public(getattr(self, name)) for name in type(self).model_fields}
+        return {name: _public(name, getattr(self, name)) for name in type(self).model_fields}
 
     def secrets(self) -> list[str]:
         """The values that no log, error or fact may show."""
-        values = [getattr(self, name) for name in type(self).model_fields]
-        texts = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
-        passwords = [urlsplit(text).password or "" for text in texts if "://" in text]
-        return [text for text in (*(t for t in texts if "://" not in t), *passwords) if len(text) >= 4]
+        given = {name: getattr(self, name) for name in type(self).model_fields}
+        texts = {name: value.get_secret_value() for name, value in given.items() if isinstance(value, SecretStr)}
+        hidden = [(urlsplit(text).password or "") if name.endswith("_url") else text for name, text in texts.items()]
+        return [text for text in hidden if len(text) >= 4]
 
     @property
     def fingerprint(self) -> str:
@@ -193,14 +193,13 @@ def _refuse_unknown() -> None:
             )
 
 
-def _public(value: Any) -> Any:
+def _public(name: str, value: Any) -> Any:
     if isinstance(value, SecretStr):
-        text = value.get_secret_value()
-        return _without_password(text) if "://" in text else "present"
+        return _without_password(value.get_secret_value()) if name.endswith("_url") else "present"
     if isinstance(value, str) and "://" in value:
         return _without_password(value)
     if isinstance(value, tuple):
-        return [_public(part) for part in value]
+        return [_public(name, part) for part in value]
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 

@@ -100,7 +100,7 @@ def test_a_secret_may_come_from_a_file(elsewhere, monkeypatch):
 
 def test_no_secret_shows_in_what_is_published_or_printed(monkeypatch):
     monkeypatch.setenv("ALPACA_API_KEY", "key-0123")
-    monkeypatch.setenv("ALPACA_API_SECRET", "secret-0123")
+    monkeypatch.setenv("ALPACA_API_SECRET", "://secret-0123")
     monkeypatch.setenv("REDIS_URL", "redis://decision:pass-0123@redis:6379/0")
     settings = read(Markets)
 
@@ -109,7 +109,7 @@ def test_no_secret_shows_in_what_is_published_or_printed(monkeypatch):
     assert settings.public()["redis_url"] == "redis://redis:6379/0"
     assert settings.public()["alpaca_api_secret"] == "present"
     assert settings.public()["taapi_api_key"] is None
-    assert set(settings.secrets()) == {"key-0123", "secret-0123", "pass-0123"}
+    assert set(settings.secrets()) == {"key-0123", "://secret-0123", "pass-0123"}
 
 
 def test_a_secret_in_a_log_line_or_traceback_is_replaced():
