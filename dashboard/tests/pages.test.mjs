@@ -12,11 +12,14 @@ const { sessionText } = await import("#app/components/header.mjs");
 const { steps } = await import("#app/components/why.mjs");
 const { stateOf, summary } = await import("#app/freshness.mjs");
 const { barOf, marks } = await import("../pages/symbol/chart_data.mjs");
-const { withOrders } = await import("../pages/portfolio/orders.mjs");
+const { csv, withOrders } = await import("../pages/portfolio/order_book.mjs");
 const { drawdown } = await import("../pages/overview/tiles.mjs");
 const { uses } = await import("../pages/risk/view.mjs");
 
-const navigation = [{ name: "overview", title: "", href: "/", key: "o" }, { name: "symbol", title: "", href: "/symbol", key: "s" }];
+const navigation = [
+  { name: "overview", title: "", href: "/", key: "o" },
+  { name: "symbol", title: "", href: "/symbol", key: "s" },
+];
 
 test("an address names a page and what it is about", () => {
   assert.equal(parse("/", "", navigation).name, "overview");
@@ -32,7 +35,13 @@ test("a spark's line spans its whole box, and a flat price does not break it", (
 });
 
 test("a change needs two closes", () => {
-  assert.equal(changeOf([{ at: "1", close: 100 }, { at: "2", close: 110 }])?.toFixed(3), "0.100");
+  assert.equal(
+    changeOf([
+      { at: "1", close: 100 },
+      { at: "2", close: 110 },
+    ])?.toFixed(3),
+    "0.100",
+  );
   assert.equal(changeOf([{ at: "1", close: 100 }]), null);
   assert.equal(changeOf(null), null);
 });
@@ -60,7 +69,10 @@ test("the session says what comes next", () => {
 
 test("old data is stale only where prices move", () => {
   const one = { symbol: "AAPL", session: "regular", age: 100, limit: 20 };
-  assert.deepEqual([stateOf(one), stateOf({ ...one, session: "closed" }), stateOf({ ...one, age: 5 }), stateOf({ ...one, age: null })], ["stale", "closed", "fresh", "none"]);
+  assert.deepEqual(
+    [stateOf(one), stateOf({ ...one, session: "closed" }), stateOf({ ...one, age: 5 }), stateOf({ ...one, age: null })],
+    ["stale", "closed", "fresh", "none"],
+  );
   assert.equal(summary([one, { ...one, age: 3 }]).state, "stale");
   assert.equal(summary([]).state, "none");
 });
@@ -68,10 +80,20 @@ test("old data is stale only where prices move", () => {
 test("the way back to the bar is told from the bar on, nothing twice", () => {
   const fact = (id, second) => ({ id, made_at: `2026-11-21T12:00:0${second}Z` });
   const told = steps({
-    causes: [{ id: "d", topic: "decision", fact: fact("d", 3) }, { id: "i", topic: "indicators", fact: fact("i", 1) }, { id: "b", topic: "bar", fact: fact("b", 1) }],
-    consequences: [{ topic: "outcome", fact: fact("o", 4) }, { topic: "decision", fact: fact("d", 3) }],
+    causes: [
+      { id: "d", topic: "decision", fact: fact("d", 3) },
+      { id: "i", topic: "indicators", fact: fact("i", 1) },
+      { id: "b", topic: "bar", fact: fact("b", 1) },
+    ],
+    consequences: [
+      { topic: "outcome", fact: fact("o", 4) },
+      { topic: "decision", fact: fact("d", 3) },
+    ],
   });
-  assert.deepEqual(told.map(({ id }) => id), ["b", "i", "d", "o"]);
+  assert.deepEqual(
+    told.map(({ id }) => id),
+    ["b", "i", "d", "o"],
+  );
 });
 
 test("a fill is marked on the bar during which it happened", () => {
@@ -80,7 +102,10 @@ test("a fill is marked on the bar during which it happened", () => {
   assert.equal(barOf(bars, "2026-11-21T12:00:10Z")?.at, bars[1].at);
   assert.equal(barOf(bars, "2026-11-21T12:00:40Z")?.at, bars[2].at);
   assert.equal(barOf([], "2026-11-21T12:00:40Z"), null);
-  const drawn = marks({ bars, indicators: new Map(), fills: [{ at: "2026-11-21T12:00:07Z", side: "sell" }], decisions: [] }, { up: "u", down: "d", quiet: "q" });
+  const drawn = marks(
+    { bars, indicators: new Map(), fills: [{ at: "2026-11-21T12:00:07Z", side: "sell" }], decisions: [] },
+    { up: "u", down: "d", quiet: "q" },
+  );
   assert.deepEqual([drawn.length, drawn[0].shape, drawn[0].time], [1, "arrowDown", Date.parse(bars[1].at) / 1_000]);
 });
 
@@ -93,8 +118,16 @@ test("an order's older state, read late from the history, changes nothing", () =
 test("drawdown and limits are shares of what they are limits of", () => {
   const account = { equity: "900", peak_equity: "1000", day_start_equity: "950", day_change: "-50", exposure_long: "450", currency: "USD" };
   assert.equal(drawdown(account)?.toFixed(3), "0.100");
-  const used = uses(account, [{ symbol: "A", value: "90" }, { symbol: "B", value: "-180" }]);
+  const used = uses(account, [
+    { symbol: "A", value: "90" },
+    { symbol: "B", value: "-180" },
+  ]);
   assert.equal(used.max_exposure_percent.value, 50);
   assert.equal(used.max_position_percent.value, 20);
   assert.equal(used.max_daily_loss_percent.value.toFixed(2), "5.26");
+});
+
+test("a spreadsheet takes no text for a formula, and negative numbers stay numbers", () => {
+  const [, line] = csv([{ at: "t", symbol: "=HYPERLINK()", side: 'a"b', quantity: "-1.5" }]).split("\r\n");
+  assert.ok(line.startsWith(`"t","'=HYPERLINK()","a""b","-1.5"`), line);
 });

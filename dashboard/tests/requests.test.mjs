@@ -13,10 +13,12 @@ const fact = (id, more = {}) => ({ id, at: AT, made_at: AT, ...more });
 let sent = [];
 /** @param {number} status @param {any} body */
 const answering = (status, body) => {
-  globalThis.fetch = /** @type {any} */ (async (path, options) => {
-    sent.push({ path, headers: options.headers, body: JSON.parse(options.body) });
-    return new Response(JSON.stringify(body), { status });
-  });
+  globalThis.fetch = /** @type {any} */ (
+    async (path, options) => {
+      sent.push({ path, headers: options.headers, body: JSON.parse(options.body) });
+      return new Response(JSON.stringify(body), { status });
+    }
+  );
 };
 const arrive = (topic, one) => {
   receive(topic, [one]);
@@ -51,10 +53,12 @@ test("every change carries a key, the token's header and a moment after which it
 
 test("a command is done when its final result says so, even when the result is faster than the answer", async () => {
   const key = ulid();
-  globalThis.fetch = /** @type {any} */ (async () => {
-    arrive("command_result", fact("r1", { command_id: key, ok: true, final: true, detail: "2 closed" }));
-    return new Response(JSON.stringify({ id: key }), { status: 202 });
-  });
+  globalThis.fetch = /** @type {any} */ (
+    async () => {
+      arrive("command_result", fact("r1", { command_id: key, ok: true, final: true, detail: "2 closed" }));
+      return new Response(JSON.stringify({ id: key }), { status: 202 });
+    }
+  );
   await request({ kind: "liquidate", label: "Liquidate", path: "commands", body: {}, key });
   assert.deepEqual([only().state, only().detail], ["done", "2 closed"]);
 });
@@ -76,10 +80,12 @@ test("a refusal shows what is missing", async () => {
 
 test("a server that is not reached leaves a request that nobody knows of, and sends nothing again", async () => {
   let tries = 0;
-  globalThis.fetch = /** @type {any} */ (async () => {
-    tries += 1;
-    throw new TypeError("refused");
-  });
+  globalThis.fetch = /** @type {any} */ (
+    async () => {
+      tries += 1;
+      throw new TypeError("refused");
+    }
+  );
   assert.equal(await request({ kind: "k", label: "l", path: "commands", body: {} }), "lost");
   await settled();
   assert.deepEqual([only().state, tries], ["lost", 1]);

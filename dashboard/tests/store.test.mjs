@@ -10,7 +10,18 @@ const { effect } = await import("@preact/signals");
 
 const AT = "2026-11-21T12:00:00Z";
 const fact = (id, more = {}) => ({ id, at: AT, made_at: AT, ...more });
-const snapshot = (facts = {}, more = {}) => ({ seq: 1, server_time: AT, facts, config: {}, processes: [], symbols: ["AAPL"], timeframe: "5s", mode: "paper", simulated: true, ...more });
+const snapshot = (facts = {}, more = {}) => ({
+  seq: 1,
+  server_time: AT,
+  facts,
+  config: {},
+  processes: [],
+  symbols: ["AAPL"],
+  timeframe: "5s",
+  mode: "paper",
+  simulated: true,
+  ...more,
+});
 
 beforeEach(() => {
   frames = [];
@@ -70,11 +81,17 @@ test("a lifted halt and an ended pause are over", () => {
 });
 
 test("orders stand side by side, each with its newest state", () => {
-  receive("order", ["1", "2"].map((order_id) => fact(`o${order_id}`, { symbol: "AAPL", order_id, status: "working" })));
+  receive(
+    "order",
+    ["1", "2"].map((order_id) => fact(`o${order_id}`, { symbol: "AAPL", order_id, status: "working" })),
+  );
   flush();
   receive("order", [fact("o1b", { symbol: "AAPL", order_id: "1", status: "filled", revision: 1 })]);
   flush();
-  assert.deepEqual(all("order").map(({ order_id, status }) => `${order_id} ${status}`), ["1 filled", "2 working"]);
+  assert.deepEqual(
+    all("order").map(({ order_id, status }) => `${order_id} ${status}`),
+    ["1 filled", "2 working"],
+  );
 });
 
 test("a server that has not read Redis yet does not make an empty account", () => {
@@ -83,7 +100,8 @@ test("a server that has not read Redis yet does not make an empty account", () =
 });
 
 test("thousands of orders do not pile up", () => {
-  for (let at = 0; at < 3_000; at += 1) receive("order", [fact(`o${at}`, { symbol: "AAPL", order_id: String(at), status: at % 500 ? "filled" : "working" })]);
+  for (let at = 0; at < 3_000; at += 1)
+    receive("order", [fact(`o${at}`, { symbol: "AAPL", order_id: String(at), status: at % 500 ? "filled" : "working" })]);
   flush();
   assert.ok(all("order").length <= 400);
   assert.equal(all("order").filter(({ status }) => status === "working").length, 6);

@@ -12,14 +12,22 @@ test("submitted says that nothing has filled yet", () => {
 });
 
 test("executed says what was bought at which price", () => {
-  const done = outcome("executed", { order: { side: "sell", quantity: "3" }, filled_quantity: "3", average_price: "187.5", symbol: "AAPL" });
+  const done = outcome("executed", {
+    order: { side: "sell", quantity: "3" },
+    filled_quantity: "3",
+    average_price: "187.5",
+    symbol: "AAPL",
+  });
   assert.equal(outcomeWords(done).text, "Executed: sold 3 shares at 187.50");
 });
 
 test("every way of not trading names its reason", () => {
   assert.equal(outcomeWords(outcome("skipped", { reason: "trading is off" })).text, "Skipped: trading is off");
   assert.equal(outcomeWords(outcome("skipped", { reason: "Skipped: trading is off" })).text, "Skipped: trading is off");
-  assert.equal(outcomeWords(outcome("refused", { reason: "exposure would be 91% of equity" })).text, "Refused by a limit: exposure would be 91% of equity");
+  assert.equal(
+    outcomeWords(outcome("refused", { reason: "exposure would be 91% of equity" })).text,
+    "Refused by a limit: exposure would be 91% of equity",
+  );
   assert.equal(outcomeWords(outcome("failed", { reason: "" })).text, "Failed");
 });
 
@@ -37,13 +45,19 @@ test("an unknown topic is told without failing", () => {
 });
 
 test("indicators are named as traders name them", () => {
-  assert.deepEqual(["rsi", "macd_signal", "ema_20", "bollinger_upper"].map(indicatorName), ["RSI", "MACD signal", "EMA 20", "Bollinger upper"]);
+  assert.deepEqual(["rsi", "macd_signal", "ema_20", "bollinger_upper"].map(indicatorName), [
+    "RSI",
+    "MACD signal",
+    "EMA 20",
+    "Bollinger upper",
+  ]);
 });
 
 test("a decision that execution has not answered is not called traded", () => {
   const decision = { id: "d", made_at: "2026-11-21T12:00:00Z" };
   const now = Date.parse(decision.made_at);
-  const at = (/** @type {number} */ seconds, /** @type {boolean} */ alive) => standing({ decision, outcome: null, indicators: {}, executionAlive: alive }, now + seconds * 1_000).text;
+  const at = (/** @type {number} */ seconds, /** @type {boolean} */ alive) =>
+    standing({ decision, outcome: null, indicators: {}, executionAlive: alive }, now + seconds * 1_000).text;
   assert.equal(at(1, true), "Decided, execution looks at it");
   assert.equal(at(9, true), "Not traded: execution has not answered (9 s)");
   assert.equal(at(9, false), "Not traded: execution is not running (9 s)");

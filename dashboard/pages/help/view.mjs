@@ -2,10 +2,8 @@
 
 import { boot } from "#app/boot.mjs";
 import { COMMAND } from "#app/components/halt.mjs";
+import { Panel, Table } from "#app/components/panel.mjs";
 import { html } from "#app/html.mjs";
-
-/** @param {{title: string, name: string, children: any}} props */
-const Panel = ({ title, name, children }) => html`<section class="panel prose" aria-labelledby=${name}><div class="panel-head"><h2 id=${name}>${title}</h2></div>${children}</section>`;
 
 const STATES = [
   ["Off", "no", "no", "yes", "yes"],
@@ -19,30 +17,81 @@ const WORDS = [
   ["Submitted", "The broker has the order. Nothing is bought or sold until it fills."],
   ["Executed", "It has filled, at the price shown."],
   ["Failed", "It could not be done, and why. Nothing is tried again blindly."],
-  ["No view", "An engine had nothing to say, and why: too little data, a model that is late or answered nonsense. That is not a vote to hold."],
+  [
+    "No view",
+    "An engine had nothing to say, and why: too little data, a model that is late or answered nonsense. That is not a vote to hold.",
+  ],
   ["Not confirmed", "You asked for something and execution has not said that it did it. Until it does, assume that it did not."],
   ["Stale", "The newest bar is older than two bars may be. What is older than that is not decided on."],
 ];
-const KEYS = [["[  ]", "previous and next symbol"], ["?", "this page"], ["Esc", "closes a dialog"], ["Tab, Enter, Space", "everything can be reached and pressed without a mouse"]];
+const KEYS = [
+  ["[  ]", "previous and next symbol"],
+  ["?", "this page"],
+  ["Esc", "closes a dialog"],
+  ["Tab, Enter, Space", "everything can be reached and pressed without a mouse"],
+];
 
-/** @param {{rows: string[][], heads: string[]}} props */
-const Table = ({ rows, heads }) => html`<div class="table-scroll" tabindex="0" role="group" aria-label=${heads[0]}><table class="table table-cards"><thead><tr>${heads.map((head) => html`<th key=${head} scope="col">${head}</th>`)}</tr></thead>
-  <tbody>${rows.map(([name, ...cells]) => html`<tr key=${name}><th scope="row">${name}</th>${cells.map((cell, at) => html`<td key=${at} data-label=${heads[at + 1]}>${cell}</td>`)}</tr>`)}</tbody></table></div>`;
+const HEADS = ["Trading", "Buys", "A decision's exits", "Stops and targets", "What you close yourself"];
+const MONEY = [
+  ["Sandbox", "A simulated market and a simulated broker. Prices are real history, replayed as if it were now."],
+  ["Paper", "Real prices, the broker's practice money."],
+  ["Live", "Real money. A striped band crosses the top of every page."],
+];
+
+/** @param {{row: string[]}} props */
+const StateRow = ({ row: [name, ...cells] }) =>
+  html`<tr>
+    <th scope="row">${name}</th>
+    ${cells.map((cell, at) => html`<td key=${at} data-label=${HEADS[at + 1]}>${cell}</td>`)}
+  </tr>`;
+
+/** @param {{href: string, children: any}} props */
+const Outside = ({ href, children }) => html`<a href=${href} target="_blank" rel="noopener noreferrer">${children}</a>`;
 
 /** @param {{rows: string[][]}} props */
-const List = ({ rows }) => html`<dl class="terms">${rows.map(([name, text]) => html`<div key=${name}><dt>${name}</dt><dd>${text}</dd></div>`)}</dl>`;
+const List = ({ rows }) =>
+  html`<dl class="terms">${rows.map(([name, text]) => html`<div key=${name}><dt>${name}</dt><dd>${text}</dd></div>`)}</dl>`;
 
 export default function Help() {
   const pages = boot.navigation.filter(({ key }) => key).map(({ key, title }) => [`g ${key}`, title]);
-  return html`<div class="stack help"><h1>Help</h1>
-    <${Panel} title="How a bar becomes a trade" name="flow-title"><p>A bar closes. Its indicators go to every engine; each says what it thinks, or that it has no view. Their views are weighed to one score from 0 to 100, where 50 is neutral. A high score aims at holding the symbol, a low one at holding none of it. The risk limits may make the order smaller or refuse it. What is left goes to the broker, once.</p>
-      <p>Every step is kept. <strong>Why</strong>, beside a decision, an order or a fill, shows the way back to the bar it came from.</p><//>
-    <${Panel} title="What may happen when" name="states-title"><${Table} heads=${["Trading", "Buys", "A decision's exits", "Stops and targets", "What you close yourself"]} rows=${STATES} />
-      <p>The switch shows what execution does, not what was pressed: a wish stays a wish until execution has taken it in.</p><//>
-    <${Panel} title="Stopping" name="stop-title"><p><strong>HALT</strong> needs one press and no answer. It ends buying, cancels working entries and leaves protective orders in place. Leaving it takes a person and a reason. <strong>Liquidate all</strong> is another thing: it sells what is held, and asks first.</p>
-      <p>If this page cannot reach the server, type on the machine that runs TraderMagic:</p><pre class="command" tabindex="0">${COMMAND}</pre><//>
-    <${Panel} title="Whose money" name="money-title"><${List} rows=${[["Sandbox", "A simulated market and a simulated broker. Prices are real history, replayed as if it were now."], ["Paper", "Real prices, the broker's practice money."], ["Live", "Real money. A striped band crosses the top of every page."]]} /><//>
-    <${Panel} title="Words" name="words-title"><${List} rows=${WORDS} /><//>
-    <${Panel} title="Keys" name="help-keys-title"><${List} rows=${[...pages, ...KEYS]} /><p class="hint">Single keys can be switched off under Settings. No key turns trading on.</p><//>
-    <${Panel} title="About" name="about-title"><p>TraderMagic is free software under the Apache License 2.0. Charts by <a href="https://www.tradingview.com/" target="_blank" rel="noopener noreferrer">TradingView</a> (Lightweight Charts). <a href="/static/vendor/LICENCES.txt" target="_blank" rel="noopener">Licences of the libraries</a>.</p><//></div>`;
+  return html`<div class="stack help">
+    <h1>Help</h1>
+    <${Panel} kind="prose" title="How a bar becomes a trade" name="flow-title">
+      <p>
+        A bar closes. Its indicators go to every engine; each says what it thinks, or that it has no view. Their views are weighed to one
+        score from 0 to 100, where 50 is neutral. A high score aims at holding the symbol, a low one at holding none of it. The risk limits
+        may make the order smaller or refuse it. What is left goes to the broker, once.
+      </p>
+      <p>Every step is kept. <strong>Why</strong>, beside a decision, an order or a fill, shows the way back to the bar it came from.</p>
+    <//>
+    <${Panel} kind="prose" title="What may happen when" name="states-title">
+      <${Table} label="What may happen when" heads=${HEADS}>${STATES.map((row) => html`<${StateRow} key=${row[0]} row=${row} />`)}<//>
+      <p>The switch shows what execution does, not what was pressed: a wish stays a wish until execution has taken it in.</p>
+    <//>
+    <${Panel} kind="prose" title="Stopping" name="stop-title">
+      <p>
+        <strong>HALT</strong> needs one press and no answer. It ends buying, cancels working entries and leaves protective orders in place.
+        Leaving it takes a person and a reason. <strong>Liquidate all</strong> is another thing: it sells what is held, and asks first.
+      </p>
+      <p>If this page cannot reach the server, type on the machine that runs TraderMagic:</p>
+      <pre class="command" tabindex="0">${COMMAND}</pre>
+    <//>
+    <${Panel} kind="prose" title="Whose money" name="money-title">
+      <${List} rows=${MONEY} />
+    <//>
+    <${Panel} kind="prose" title="Words" name="words-title"><${List} rows=${WORDS} /><//>
+    <${Panel} kind="prose" title="Keys" name="help-keys-title">
+      <${List} rows=${[...pages, ...KEYS]} />
+      <p class="hint">Single keys can be switched off under Settings. No key turns trading on.</p>
+    <//>
+    <${Panel} kind="prose" title="About" name="about-title">
+      <p>
+        TraderMagic is free software under the Apache License 2.0.
+        Charts by <${Outside} href="https://www.tradingview.com/">TradingView<//>, with Lightweight Charts.
+      </p>
+      <p>
+        <${Outside} href="/static/vendor/LICENCES.txt">Licences of the libraries<//>
+      </p>
+    <//>
+  </div>`;
 }

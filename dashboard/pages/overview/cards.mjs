@@ -30,8 +30,11 @@ const list = computed(() => {
   void tenSeconds.value;
   const { sort, show } = chosen.value;
   const order = SORTS[sort] ?? SORTS.configured;
-  return system.value.symbols.filter((SHOWS[show] ?? SHOWS.all).keeps).map((symbol, index) => ({ symbol, index, rank: order.by(symbol) }))
-    .sort((a, b) => a.rank - b.rank || a.index - b.index).map(({ symbol }) => symbol);
+  return system.value.symbols
+    .filter((SHOWS[show] ?? SHOWS.all).keeps)
+    .map((symbol, index) => ({ symbol, index, rank: order.by(symbol) }))
+    .sort((a, b) => a.rank - b.rank || a.index - b.index)
+    .map(({ symbol }) => symbol);
 });
 
 function Choices() {
@@ -40,16 +43,33 @@ function Choices() {
     chosen.value = { ...chosen.peek(), ...change };
   };
   return html`<div class="section-tools">
-    <div class="chips" role="group" aria-label="Which symbols">${Object.entries(SHOWS).map(([name, { text }]) => html`<button key=${name} type="button" class="chip" aria-pressed=${show === name} onClick=${() => set({ show: name })}>${text}</button>`)}</div>
-    <select class="select select-small" aria-label="Order of the symbols" value=${sort} onChange=${(/** @type {any} */ event) => set({ sort: event.target.value })}>
-      ${Object.entries(SORTS).map(([name, { text }]) => html`<option key=${name} value=${name}>${text}</option>`)}</select></div>`;
+    <div class="chips" role="group" aria-label="Which symbols">
+      ${Object.entries(SHOWS).map(([name, { text }]) => html`<button key=${name} type="button" class="chip" aria-pressed=${show === name}
+        onClick=${() => set({ show: name })}>
+        ${text}
+      </button>`)}
+    </div>
+    <select class="select select-small" aria-label="Order of the symbols" value=${sort}
+      onChange=${(/** @type {any} */ event) => set({ sort: event.target.value })}>
+      ${Object.entries(SORTS).map(([name, { text }]) => html`<option key=${name} value=${name}>${text}</option>`)}
+    </select>
+  </div>`;
 }
+
+const PLACES = [1, 2, 3, 4];
+const Place = () => html`<div class="card card-empty" aria-hidden="true"></div>`;
 
 export function Cards() {
   const { ready, symbols } = system.value;
   return html`<section class="area-cards" aria-labelledby="cards-title">
-    <div class="section-head"><h2 id="cards-title">Symbols <span class="count">${symbols.length || ""}</span></h2>${symbols.length > 1 && html`<${Choices} />`}</div>
+    <div class="section-head">
+      <h2 id="cards-title">Symbols <span class="count">${symbols.length || ""}</span></h2>
+      ${symbols.length > 1 && html`<${Choices} />`}
+    </div>
     ${ready && !list.value.length && html`<${Empty} title="No symbol fits">Choose All to see every symbol.<//>`}
-    <div class="cards" data-count=${symbols.length}>${ready ? list.value.map((symbol) => html`<${SymbolCard} key=${symbol} symbol=${symbol} />`) : [1, 2, 3, 4].map((one) => html`<div key=${one} class="card card-empty" aria-hidden="true"></div>`)}</div>
+    <div class="cards" data-count=${symbols.length}>
+      ${ready && list.value.map((symbol) => html`<${SymbolCard} key=${symbol} symbol=${symbol} />`)}
+      ${!ready && PLACES.map((one) => html`<${Place} key=${one} />`)}
+    </div>
   </section>`;
 }

@@ -18,7 +18,10 @@ export function steps() {
   const decided = all("decision").length;
   return [
     bus.value.reachable ? step("Redis", "done", "reachable") : step("Redis", "wrong", bus.value.detail || "not reachable"),
-    step("Market data", ...process("market_data", data.state === "none" ? "waiting for the first closed bar" : "bars arrive", data.state !== "none")),
+    step(
+      "Market data",
+      ...process("market_data", data.state === "none" ? "waiting for the first closed bar" : "bars arrive", data.state !== "none"),
+    ),
     step("Decision", ...process("decision", decided ? "decides at every bar" : "waiting for enough bars", decided > 0)),
     ...(model && model.phase !== "off" ? [step(`Model ${model.model}`, ...modelStep(model))] : []),
     step("Execution", ...process("execution", account ? `reconciled with ${account.broker}` : "waiting for the broker", Boolean(account))),
@@ -36,7 +39,10 @@ function modelStep(model) {
   const { text } = modelState(model);
   const detail = model.detail ? `: ${model.detail}` : "";
   if (model.phase === "ready" || model.phase === "degraded") return ["done", text];
-  return [model.phase === "unreachable" || model.phase === "missing" ? "wrong" : "waiting", `${text}${detail}. Other engines decide without it.`];
+  return [
+    model.phase === "unreachable" || model.phase === "missing" ? "wrong" : "waiting",
+    `${text}${detail}. Other engines decide without it.`,
+  ];
 }
 
 const ICONS = { done: "check", waiting: "clock", wrong: "warning" };
@@ -46,7 +52,16 @@ export function Checklist() {
   const list = steps();
   const left = list.filter(({ state }) => state !== "done");
   if (!left.length) return null;
-  return html`<section class="panel checklist" aria-labelledby="checklist-title"><div class="panel-head"><h2 id="checklist-title">${left.some(({ state }) => state === "wrong") ? "Needs attention" : "Getting ready"}</h2>
-      <span class="since">${list.length - left.length} of ${list.length}</span></div>
-    <ol class="steps">${list.map(({ name, state, text }) => html`<li key=${name} data-state=${state}><${Icon} name=${ICONS[state]} /><span><strong>${name}</strong> ${text}<span class="sr-only"> (${state})</span></span></li>`)}</ol></section>`;
+  return html`<section class="panel checklist" aria-labelledby="checklist-title">
+    <div class="panel-head">
+      <h2 id="checklist-title">${left.some(({ state }) => state === "wrong") ? "Needs attention" : "Getting ready"}</h2>
+      <span class="since">${list.length - left.length} of ${list.length}</span>
+    </div>
+    <ol class="steps">
+      ${list.map(({ name, state, text }) => html`<li key=${name} data-state=${state}>
+        <${Icon} name=${ICONS[state]} />
+        <span><strong>${name}</strong> ${text}<span class="sr-only"> (${state})</span></span>
+      </li>`)}
+    </ol>
+  </section>`;
 }

@@ -10,7 +10,11 @@ import { latest } from "#app/store.mjs";
 
 /** @param {{label: string, children: any, foot?: any, title?: string}} props */
 const Tile = ({ label, children, foot, title }) =>
-  html`<div class="tile" title=${title}><dt class="label">${label}</dt><dd class="tile-value figure">${children}</dd><dd class="tile-foot">${foot}</dd></div>`;
+  html`<div class="tile" title=${title}>
+    <dt class="label">${label}</dt>
+    <dd class="tile-value figure">${children}</dd>
+    <dd class="tile-foot">${foot}</dd>
+  </div>`;
 
 /** Fall from the highest equity, as a fraction not below zero. @param {any} account */
 export function drawdown(account) {
@@ -29,7 +33,10 @@ const LABELS = ["Equity", "Day", "Cash", "Buying power", "Exposure", "Drawdown"]
 
 export function Tiles() {
   const account = latest("account").value;
-  if (!account) return html`<dl class="tiles">${LABELS.map((label) => html`<${Tile} key=${label} label=${label}><${Skeleton} width="7ch" /><//>`)}</dl>`;
+  if (!account)
+    return html`<dl class="tiles">
+      ${LABELS.map((label) => html`<${Tile} key=${label} label=${label}><${Skeleton} width="7ch" /><//>`)}
+    </dl>`;
   const { currency, equity } = account;
   const limits = settingsOf("execution");
   const exposure = Number(account.exposure_long ?? 0) + Math.abs(Number(account.exposure_short ?? 0));
@@ -38,11 +45,24 @@ export function Tiles() {
   const open = account.orders_open ?? 0;
   return html`<dl class="tiles" data-testid="tiles">
     <${Tile} label="Equity" foot=${html`<span>day start ${money(account.day_start_equity, currency)}</span>`}>${money(equity, currency)}<//>
-    <${Tile} label="Day" title="Deposits and withdrawals do not count" foot=${html`<${Change} value=${dayFraction(account)} arrow=${false} />`}><${Gain} value=${account.day_change} currency=${currency} /><//>
-    <${Tile} label="Cash" foot=${html`<span>${open ? `${plural(open, "working order")}` : "no working orders"}</span>`}>${money(account.cash, currency)}<//>
-    <${Tile} label="Buying power" foot=${account.blocked ? html`<span class="down">${account.blocked}</span>` : null}>${money(account.buying_power, currency)}<//>
-    <${Tile} label="Exposure" foot=${againstLimit(share, limits.max_exposure_percent, "Exposure against its limit")}>${money(exposure, currency)} <span class="tile-part">${percent(share)}</span><//>
-    <${Tile} label="Drawdown" title=${`From the peak of ${money(account.peak_equity, currency)}`} foot=${againstLimit(fall, limits.max_drawdown_percent, "Drawdown against its limit") ?? html`<span>peak ${money(account.peak_equity, currency)}</span>`}>
-      ${percent(fall, 2)}<//>
+    <${Tile} label="Day" title="Deposits and withdrawals do not count"
+      foot=${html`<${Change} value=${dayFraction(account)} arrow=${false} />`}>
+      <${Gain} value=${account.day_change} currency=${currency} />
+    <//>
+    <${Tile} label="Cash" foot=${html`<span>${open ? `${plural(open, "working order")}` : "no working orders"}</span>`}>
+      ${money(account.cash, currency)}
+    <//>
+    <${Tile} label="Buying power" foot=${account.blocked ? html`<span class="down">${account.blocked}</span>` : null}>
+      ${money(account.buying_power, currency)}
+    <//>
+    <${Tile} label="Exposure" foot=${againstLimit(share, limits.max_exposure_percent, "Exposure against its limit")}>
+      ${money(exposure, currency)} <span class="tile-part">${percent(share)}</span>
+    <//>
+    <${Tile} label="Drawdown" title=${`From the peak of ${money(account.peak_equity, currency)}`}
+      foot=${againstLimit(fall, limits.max_drawdown_percent, "Drawdown against its limit") ?? html`<span>
+        peak ${money(account.peak_equity, currency)}
+      </span>`}>
+      ${percent(fall, 2)}
+    <//>
   </dl>`;
 }

@@ -16,13 +16,28 @@ export const title = "Overview";
 
 export default function Overview() {
   return html`<div class="overview">
-    <h1 class="sr-only">Overview</h1><${Checklist} />
-    <div class="area-switch"><${TradingPanel} />
-      <section class="panel" aria-labelledby="sizing-title"><div class="panel-head"><h2 id="sizing-title">Size of a buy</h2></div><${Sizing} /></section>
-      <section class="panel" aria-labelledby="services-title"><div class="panel-head"><h2 id="services-title">Processes</h2><a href="/system">System</a></div><${Services} /></section></div>
+    <h1 class="sr-only">Overview</h1>
+    <${Checklist} />
+    <div class="area-switch">
+      <${TradingPanel} />
+      <section class="panel" aria-labelledby="sizing-title">
+        <div class="panel-head"><h2 id="sizing-title">Size of a buy</h2></div>
+        <${Sizing} />
+      </section>
+      <section class="panel" aria-labelledby="services-title">
+        <div class="panel-head"><h2 id="services-title">Processes</h2><a href="/system">System</a></div>
+        <${Services} />
+      </section>
+    </div>
     <div class="area-account"><section class="panel account-panel" aria-label="Account"><${Tiles} /><${EquityChart} /></section></div>
     <${Cards} />
-    <section class="area-positions panel" aria-labelledby="positions-title"><div class="panel-head"><h2 id="positions-title">Open positions</h2><${LiquidateButton} /></div><${Positions} /></section>
-    <section class="area-activity panel" aria-labelledby="activity-title"><div class="panel-head"><h2 id="activity-title">Activity</h2></div><${Feed} /></section>
+    <section class="area-positions panel" aria-labelledby="positions-title">
+      <div class="panel-head"><h2 id="positions-title">Open positions</h2><${LiquidateButton} /></div>
+      <${Positions} />
+    </section>
+    <section class="area-activity panel" aria-labelledby="activity-title">
+      <div class="panel-head"><h2 id="activity-title">Activity</h2></div>
+      <${Feed} />
+    </section>
   </div>`;
 }

@@ -27,7 +27,12 @@ export async function load(symbol, timeframe) {
   };
 }
 
-/** Calls back with the data whenever it has grown. @param {ChartData} data @param {string} symbol @param {(what: string, fact: any) => void} grown */
+/**
+ * Calls back with the data whenever it has grown.
+ * @param {ChartData} data
+ * @param {string} symbol
+ * @param {(what: string, fact: any) => void} grown
+ */
 export function follow(data, symbol, grown) {
   return onFact((topic, fact) => {
     if (fact.symbol !== symbol) return;
@@ -54,15 +59,30 @@ export function barOf(bars, at) {
   return low === 0 && Date.parse(at) < Date.parse(bars[0].at) - 86_400_000 ? null : bars[low];
 }
 
-/** Marks on the candles: fills as arrows, decisions as dots. @param {ChartData} data @param {{up: string, down: string, quiet: string}} colours */
+/**
+ * Marks on the candles: fills as arrows, decisions as dots.
+ * @param {ChartData} data
+ * @param {{up: string, down: string, quiet: string}} colours
+ */
 export function marks({ bars, fills, decisions }, colours) {
   const filled = fills.map((fill) => ({
-    bar: barOf(bars, fill.at), position: fill.side === "buy" ? "belowBar" : "aboveBar", shape: fill.side === "buy" ? "arrowUp" : "arrowDown",
-    color: fill.side === "buy" ? colours.up : colours.down, text: fill.side === "buy" ? "Buy" : "Sell", size: 1.2,
+    bar: barOf(bars, fill.at),
+    position: fill.side === "buy" ? "belowBar" : "aboveBar",
+    shape: fill.side === "buy" ? "arrowUp" : "arrowDown",
+    color: fill.side === "buy" ? colours.up : colours.down,
+    text: fill.side === "buy" ? "Buy" : "Sell",
+    size: 1.2,
   }));
   const decided = decisions.map((decision) => ({
-    bar: bars.find(({ at }) => at === decision.at) ?? null, position: decision.action === "buy" ? "belowBar" : "aboveBar", shape: "circle",
-    color: colours.quiet, text: "", size: 0.4,
+    bar: bars.find(({ at }) => at === decision.at) ?? null,
+    position: decision.action === "buy" ? "belowBar" : "aboveBar",
+    shape: "circle",
+    color: colours.quiet,
+    text: "",
+    size: 0.4,
   }));
-  return [...decided, ...filled].filter(({ bar }) => bar).map(({ bar, ...mark }) => ({ ...mark, time: seconds(bar.at) })).sort((a, b) => a.time - b.time);
+  return [...decided, ...filled]
+    .filter(({ bar }) => bar)
+    .map(({ bar, ...mark }) => ({ ...mark, time: seconds(bar.at) }))
+    .sort((a, b) => a.time - b.time);
 }

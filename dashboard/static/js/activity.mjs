@@ -5,12 +5,22 @@
 /** @typedef {"trades" | "decisions" | "controls"} Kind */
 /**
  * `at` is when it became known and gives the order; it stays when the line is brought up to date.
- * @typedef {{key: string, kind: Kind, topic: string, at: string, symbol: string, fact: Fact | null, outcome: Fact | null, result: Fact | null}} Entry
+ * @typedef {{key: string, kind: Kind, topic: string, at: string, symbol: string, fact: Fact | null, outcome: Fact | null,
+ *   result: Fact | null}} Entry
  */
 
 const KINDS = /** @type {Record<string, Kind>} */ ({
-  decision: "decisions", outcome: "trades", order: "trades", fill: "trades", trading: "controls", halt: "controls", pause: "controls",
-  trade_settings: "controls", command: "controls", command_result: "controls", config: "controls",
+  decision: "decisions",
+  outcome: "trades",
+  order: "trades",
+  fill: "trades",
+  trading: "controls",
+  halt: "controls",
+  pause: "controls",
+  trade_settings: "controls",
+  command: "controls",
+  command_result: "controls",
+  config: "controls",
 });
 
 /** @param {string} topic @param {any} fact */
@@ -30,9 +40,17 @@ const newer = (old, fact) => !old || old.made_at <= fact.made_at || (old.revisio
 /** @param {Entry | undefined} entry @param {string} key @param {string} topic @param {Fact} fact @returns {Entry} */
 function merged(entry, key, topic, fact) {
   const base = entry ?? {
-    key, kind: KINDS[topic], topic, at: fact.made_at, symbol: fact.symbol ?? "", fact: null, outcome: null, result: null,
+    key,
+    kind: KINDS[topic],
+    topic,
+    at: fact.made_at,
+    symbol: fact.symbol ?? "",
+    fact: null,
+    outcome: null,
+    result: null,
   };
-  if (topic === "outcome" && key.startsWith("decision ")) return newer(base.outcome, fact) ? { ...base, kind: "decisions", outcome: fact } : base;
+  if (topic === "outcome" && key.startsWith("decision "))
+    return newer(base.outcome, fact) ? { ...base, kind: "decisions", outcome: fact } : base;
   if (topic === "command_result") return newer(base.result, fact) ? { ...base, result: fact } : base;
   if (!newer(base.fact, fact)) return base;
   return { ...base, topic, kind: key.startsWith("decision ") ? "decisions" : KINDS[topic], fact, symbol: fact.symbol ?? base.symbol };
@@ -77,6 +95,7 @@ const NOTHING_TO_DO = new Set(["hold", "already_flat", "position_stands", "super
 function isHold(entry) {
   if (entry.kind !== "decisions") return false;
   const outcome = /** @type {any} */ (entry.outcome);
-  if (outcome) return outcome.outcome === "skipped" && (NOTHING_TO_DO.has(outcome.code) || /** @type {any} */ (entry.fact)?.action === "hold");
+  if (outcome)
+    return outcome.outcome === "skipped" && (NOTHING_TO_DO.has(outcome.code) || /** @type {any} */ (entry.fact)?.action === "hold");
   return /** @type {any} */ (entry.fact)?.action === "hold";
 }

@@ -50,7 +50,9 @@ async function ask(path, options, patience) {
   try {
     answer = await fetch(path, { credentials: "same-origin", signal: AbortSignal.timeout(patience), ...options });
   } catch (error) {
-    throw new Unreachable(/** @type {Error} */ (error).name === "TimeoutError" ? "The server did not answer in time." : "The server was not reached.");
+    throw new Unreachable(
+      /** @type {Error} */ (error).name === "TimeoutError" ? "The server did not answer in time." : "The server was not reached.",
+    );
   }
   const body = await answer.json().catch(() => null);
   if (!answer.ok) throw new Refused(answer.status, body);
@@ -79,7 +81,10 @@ export async function post(path, body, { key = ulid(), patience = PATIENCE_MS } 
 /** @param {string} path @param {object} body @param {string} key @param {number} patience */
 function send(path, body, key, patience) {
   const headers = {
-    accept: "application/json", "content-type": "application/json", "idempotency-key": key, "x-csrf-token": boot.csrf_token,
+    accept: "application/json",
+    "content-type": "application/json",
+    "idempotency-key": key,
+    "x-csrf-token": boot.csrf_token,
     // A request that was held up somewhere does nothing when it comes after all.
     "x-not-after": new Date(serverNow() + patience).toISOString(),
   };

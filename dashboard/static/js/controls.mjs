@@ -4,12 +4,24 @@ import { post, Refused } from "./api.mjs";
 import { request } from "./requests.mjs";
 import { halt, latest, pauseOf } from "./store.mjs";
 
-/** @typedef {{state: "on" | "off", reduce_only?: boolean, reason?: string, live_phrase?: string, password?: string, totp?: string}} Wanted */
+/**
+ * @typedef {{state: "on" | "off", reduce_only?: boolean, reason?: string, live_phrase?: string, password?: string,
+ *   totp?: string}} Wanted
+ */
 
 /** The wish as the server takes it, made from what is seen now. @param {Wanted} wanted */
-const wishOf = ({ reduce_only = false, reason = "", ...more }) => ({ reduce_only, reason, revision: latest("trading").peek()?.revision ?? 0, ...more });
+const wishOf = ({ reduce_only = false, reason = "", ...more }) => ({
+  reduce_only,
+  reason,
+  revision: latest("trading").peek()?.revision ?? 0,
+  ...more,
+});
 
-/** Real money is asked for twice: the first time the server checks everything and says how many seconds to wait. @param {Wanted} wanted @param {string} key */
+/**
+ * Real money is asked for twice: the first time the server checks everything and says how many seconds to wait.
+ * @param {Wanted} wanted
+ * @param {string} key
+ */
 export async function announceLive(wanted, key) {
   try {
     await post("trading", wishOf(wanted), { key });
@@ -26,7 +38,11 @@ export function askFor(wanted, key) {
   const { revision } = body;
   const label = wanted.state === "off" ? "Trading off" : wanted.reduce_only ? "Trading on, reduce only" : "Trading on";
   return request({
-    kind: "trading", label, path: "trading", body, key,
+    kind: "trading",
+    label,
+    path: "trading",
+    body,
+    key,
     proven: () => (latest("trading_effective").value?.trading_revision ?? -1) > revision,
   });
 }
@@ -38,14 +54,24 @@ export const liftHalt = (reason) =>
 /** @param {string} symbol @param {boolean} paused */
 export const setPause = (symbol, paused, reason = "") =>
   request({
-    kind: `pause ${symbol}`, label: paused ? `Pause of ${symbol}` : `End of the pause of ${symbol}`, path: "pause", body: { symbol, paused, reason },
+    kind: `pause ${symbol}`,
+    label: paused ? `Pause of ${symbol}` : `End of the pause of ${symbol}`,
+    path: "pause",
+    body: { symbol, paused, reason },
     proven: () => Boolean(pauseOf(symbol)) === paused,
   });
 
-/** Only the chosen amount goes along; the other stays as it stands. @param {{mode: string, percent: string, fixed_amount: string}} draft @param {number} revision the one the draft was made from */
+/**
+ * Only the chosen amount goes along; the other stays as it stands.
+ * @param {{mode: string, percent: string, fixed_amount: string}} draft
+ * @param {number} revision the one the draft was made from
+ */
 export const saveSizing = ({ mode, percent, fixed_amount }, revision) =>
   request({
-    kind: "trade_settings", label: "Sizing", path: "trade-settings", body: { mode, ...(mode === "fixed" ? { fixed_amount } : { percent }), revision },
+    kind: "trade_settings",
+    label: "Sizing",
+    path: "trade-settings",
+    body: { mode, ...(mode === "fixed" ? { fixed_amount } : { percent }), revision },
     proven: () => (latest("trade_settings").value?.revision ?? 0) > revision,
   });
 
@@ -58,7 +84,8 @@ export const closePosition = (symbol) => command("close", { symbol }, `Close ${s
 export const liquidateAll = () => command("liquidate", {}, "Liquidate all positions", "liquidate");
 
 /** @param {string} symbol @param {string} orderId */
-export const cancelOrder = (symbol, orderId) => command("cancel", { symbol, order_id: orderId }, `Cancel order of ${symbol}`, `cancel ${orderId}`);
+export const cancelOrder = (symbol, orderId) =>
+  command("cancel", { symbol, order_id: orderId }, `Cancel order of ${symbol}`, `cancel ${orderId}`);
 
 /** @param {string} model */
 export const pullModel = (model) => command("pull_model", { model }, `Pull ${model}`, "pull_model");

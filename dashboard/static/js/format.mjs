@@ -22,7 +22,9 @@ function format(options) {
 function write(amount, options) {
   if (amount === null || amount === undefined || amount === "" || Number.isNaN(Number(amount))) return ABSENT;
   // Intl reads decimal strings exactly; TypeScript's library does not know it yet.
-  return format(options).format(/** @type {any} */ (amount)).replace("-", MINUS);
+  return format(options)
+    .format(/** @type {any} */ (amount))
+    .replace("-", MINUS);
 }
 
 /** Decimals a price of this size is read with; stocks trade in cents from one dollar up. @param {Amount} price @param {string} symbol */
@@ -98,10 +100,23 @@ const HERE = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-di
 const HERE_SHORT = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const HERE_DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const HERE_FULL = new Intl.DateTimeFormat(undefined, {
-  day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short",
+  day: "numeric",
+  month: "short",
+  year: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+  timeZoneName: "short",
 });
 const NEW_YORK = new Intl.DateTimeFormat(undefined, {
-  day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone: "America/New_York",
+  day: "numeric",
+  month: "short",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+  timeZone: "America/New_York",
 });
 export const ZONE = HERE.resolvedOptions().timeZone;
 

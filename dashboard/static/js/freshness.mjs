@@ -12,7 +12,12 @@ const GRACE_SECONDS = 10;
 /** In session, where prices move. @param {string} session */
 export const moving = (session) => session === "regular" || session === "always" || session === "pre" || session === "after";
 
-/** A bar follows a bar: older than two of them, or than two polls of the plan, is stale. @param {string} symbol @param {any} market @param {string} timeframe */
+/**
+ * A bar follows a bar: older than two of them, or than two polls of the plan, is stale.
+ * @param {string} symbol
+ * @param {any} market
+ * @param {string} timeframe
+ */
 export function staleAfter(symbol, market, timeframe) {
   const poll = market?.freshness?.[symbol]?.poll_seconds ?? 0;
   return 2 * Math.max(timeframeSeconds(timeframe), poll) + GRACE_SECONDS;
@@ -37,7 +42,10 @@ export const freshness = computed(() => {
   return symbols.map((symbol) => {
     const bar = latest("bar", symbol, timeframe).peek() ?? latest("indicators", symbol, timeframe).peek();
     return /** @type {Freshness} */ ({
-      symbol, session: sessionOf(symbol, market), age: ageSeconds(bar?.at, now), limit: staleAfter(symbol, market, timeframe),
+      symbol,
+      session: sessionOf(symbol, market),
+      age: ageSeconds(bar?.at, now),
+      limit: staleAfter(symbol, market, timeframe),
     });
   });
 });

@@ -35,7 +35,8 @@ export function dismiss(key) {
 /**
  * Posts a change and follows it. `proven` reads facts and says whether it has happened; without it the command's result decides.
  * Resolves to the request's state once the server has answered.
- * @param {{kind: string, label: string, path: string, body: object, proven?: (answer: any) => boolean, patience?: number, key?: string}} wish
+ * @param {{kind: string, label: string, path: string, body: object, proven?: (answer: any) => boolean,
+ *   patience?: number, key?: string}} wish
  */
 export async function request({ kind, label, path, body, proven, patience, key = ulid() }) {
   const entry = /** @type {Request} */ ({ key, kind, label, state: "sending", since: serverNow(), detail: "", missing: {} });

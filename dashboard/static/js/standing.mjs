@@ -27,7 +27,12 @@ export function standing({ indicators, decision, outcome, executionAlive }, now)
   return { text: "Waiting for data", tone: "quiet", at: null };
 }
 
-/** Price to show: the newer of quote and closed bar. @param {any} quote @param {any} bar @returns {{value: any, at: string, from: string} | null} */
+/**
+ * Price to show: the newer of quote and closed bar.
+ * @param {any} quote
+ * @param {any} bar
+ * @returns {{value: any, at: string, from: string} | null}
+ */
 export function priceOf(quote, bar) {
   const quoted = quote?.last ?? (quote?.bid && quote?.ask ? (Number(quote.bid) + Number(quote.ask)) / 2 : null);
   if (quoted && (!bar || quote.at >= bar.at)) return { value: quoted, at: quote.at, from: quote.feed };

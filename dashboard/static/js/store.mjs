@@ -10,8 +10,20 @@ import { setServerTime } from "./clock.mjs";
 
 /** Read losslessly; of all others only the newest of a frame matters. */
 const EVERY = new Set([
-  "signal", "decision", "intent", "outcome", "order", "fill", "trading", "halt", "trading_effective", "pause", "trade_settings", "command",
-  "command_result", "config",
+  "signal",
+  "decision",
+  "intent",
+  "outcome",
+  "order",
+  "fill",
+  "trading",
+  "halt",
+  "trading_effective",
+  "pause",
+  "trade_settings",
+  "command",
+  "command_result",
+  "config",
 ]);
 export const TOPICS = [...EVERY, "bar", "indicators", "quote", "market", "position", "account", "model", "heartbeat"];
 
@@ -22,7 +34,12 @@ const HIDDEN_MS = 1_000;
 /** What the snapshot says of the system as a whole. */
 export const system = signal(
   /** @type {{ready: boolean, symbols: string[], timeframe: string, mode: "paper" | "live", simulated: boolean, version: string}} */ ({
-    ready: false, symbols: [], timeframe: "", mode: "paper", simulated: false, version: "",
+    ready: false,
+    symbols: [],
+    timeframe: "",
+    mode: "paper",
+    simulated: false,
+    version: "",
   }),
 );
 
@@ -152,7 +169,9 @@ const ORDERS_KEPT = 400;
 function forgetOldOrders() {
   const slots = shelf("order");
   if (slots.size <= ORDERS_KEPT) return;
-  const done = [...slots].filter(([, place]) => place.peek() && !OPEN.has(place.peek().status)).sort(([, a], [, b]) => (a.peek().at < b.peek().at ? -1 : 1));
+  const done = [...slots]
+    .filter(([, place]) => place.peek() && !OPEN.has(place.peek().status))
+    .sort(([, a], [, b]) => (a.peek().at < b.peek().at ? -1 : 1));
   for (const [key] of done.slice(0, slots.size - ORDERS_KEPT / 2)) slots.delete(key);
   /** @type {Signal<string[]>} */ (memberships.get("order")).value = [...slots.keys()];
 }
@@ -162,7 +181,11 @@ export function replaceAll(snapshot) {
   flush();
   setServerTime(snapshot.server_time);
   batch(() => {
-    const given = /** @type {Record<string, Fact[]>} */ ({ ...snapshot.facts, config: Object.values(snapshot.config ?? {}), heartbeat: snapshot.processes ?? [] });
+    const given = /** @type {Record<string, Fact[]>} */ ({
+      ...snapshot.facts,
+      config: Object.values(snapshot.config ?? {}),
+      heartbeat: snapshot.processes ?? [],
+    });
     for (const [topic, slots] of shelves) clear(topic, slots, given[topic] ?? []);
     for (const [topic, facts] of Object.entries(given)) for (const fact of facts) put(topic, fact);
     const { symbols, timeframe, mode, simulated, version = "" } = snapshot;

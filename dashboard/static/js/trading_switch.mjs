@@ -9,7 +9,8 @@ import { CONFIRM_SECONDS } from "./requests.mjs";
  * @typedef {import("./facts.d.ts").TradingSwitch} TradingSwitch
  * @typedef {import("./facts.d.ts").TradingEffective} TradingEffective
  * @typedef {import("./facts.d.ts").Halt} Halt
- * @typedef {{trading: TradingSwitch | null, effective: TradingEffective | null, halt: Halt | null, alive: boolean, ready: boolean, connected: boolean}} Facts
+ * @typedef {{trading: TradingSwitch | null, effective: TradingEffective | null, halt: Halt | null, alive: boolean, ready: boolean,
+ *   connected: boolean}} Facts
  * @typedef {"unknown" | "starting" | "off" | "on" | "reduce" | "halted"} Phase
  * @typedef {{phase: Phase, word: string, says: string, waiting: null | {text: string, late: boolean}, missing: [string, string][]}} View
  */
@@ -62,7 +63,11 @@ export function viewOf(facts, now) {
 /** @param {string} what @param {number} seconds @param {number} draining @param {boolean} alive */
 function waitingText(what, seconds, draining, alive) {
   const late = seconds >= CONFIRM_SECONDS;
-  if (draining) return { text: `${what} requested, waiting for ${draining === 1 ? "one order" : `${draining} orders`} in flight (${duration(seconds)})`, late };
+  if (draining)
+    return {
+      text: `${what} requested, waiting for ${draining === 1 ? "one order" : `${draining} orders`} in flight (${duration(seconds)})`,
+      late,
+    };
   if (!late) return { text: `${what} requested, waiting for execution (${duration(seconds)})`, late };
   const why = alive ? "execution has not answered" : "execution is not running";
   return { text: `${what} requested, not confirmed: ${why} (${duration(seconds)})`, late };

@@ -67,14 +67,27 @@ function orderWords(fact) {
   const open = fact.status === "partially_filled" ? ` (${quantity(fact.filled_quantity)} of ${quantity(fact.terms.quantity)})` : "";
   const foreign = fact.ours === false ? " Not placed by this system." : "";
   const reason = fact.reason ? ` ${capital(fact.reason)}` : "";
-  return { title: `Order ${status}${open}`, text: `${capital(termsWords(fact.terms, fact.symbol))}.${reason}${foreign}`, tone, icon: "order" };
+  return {
+    title: `Order ${status}${open}`,
+    text: `${capital(termsWords(fact.terms, fact.symbol))}.${reason}${foreign}`,
+    tone,
+    icon: "order",
+  };
 }
 
 /** @param {any} fact @returns {Words} */
 function fillWords(fact) {
-  const fee = fact.fee && Number(fact.fee) ? `, fee ${fact.fee_asset && fact.fee_asset !== "USD" ? `${quantity(fact.fee)} ${fact.fee_asset}` : money(fact.fee)}` : "";
+  const fee =
+    fact.fee && Number(fact.fee)
+      ? `, fee ${fact.fee_asset && fact.fee_asset !== "USD" ? `${quantity(fact.fee)} ${fact.fee_asset}` : money(fact.fee)}`
+      : "";
   const did = fact.side === "sell" ? "Sold" : "Bought";
-  return { title: "Fill", text: `${did} ${units(fact.symbol, fact.quantity)} at ${price(fact.price, fact.symbol)}${fee}`, tone: "good", icon: "fill" };
+  return {
+    title: "Fill",
+    text: `${did} ${units(fact.symbol, fact.quantity)} at ${price(fact.price, fact.symbol)}${fee}`,
+    tone: "good",
+    icon: "fill",
+  };
 }
 
 /** @param {any} fact @returns {Words} */
@@ -86,7 +99,12 @@ function decisionWords(fact) {
 /** @param {any} fact @returns {Words} */
 function tradingWords(fact) {
   const what = fact.state === "off" ? "off" : fact.reduce_only ? "on, reduce only" : "on";
-  return { title: `Trading ${what} requested`, text: by(fact.by, fact.reason), tone: fact.state === "on" ? "info" : "quiet", icon: "switch" };
+  return {
+    title: `Trading ${what} requested`,
+    text: by(fact.by, fact.reason),
+    tone: fact.state === "on" ? "info" : "quiet",
+    icon: "switch",
+  };
 }
 
 /** @param {any} fact @returns {Words} */
@@ -124,18 +142,34 @@ function commandWords(fact) {
 }
 
 export const COMMANDS = /** @type {Record<string, string>} */ ({
-  liquidate: "Liquidate", close: "Close", cancel: "Cancel order", flatten: "Flatten", cancel_all: "Cancel all orders",
-  reconcile: "Reconcile", test_keys: "Test keys", pull_model: "Pull model",
+  liquidate: "Liquidate",
+  close: "Close",
+  cancel: "Cancel order",
+  flatten: "Flatten",
+  cancel_all: "Cancel all orders",
+  reconcile: "Reconcile",
+  test_keys: "Test keys",
+  pull_model: "Pull model",
 });
 
 /** @param {any} fact @returns {Words} */
 function resultWords(fact) {
-  return { title: fact.ok ? (fact.final ? "Done" : "Under way") : "Not done", text: fact.detail ?? "", tone: fact.ok ? "good" : "bad", icon: "person" };
+  return {
+    title: fact.ok ? (fact.final ? "Done" : "Under way") : "Not done",
+    text: fact.detail ?? "",
+    tone: fact.ok ? "good" : "bad",
+    icon: "person",
+  };
 }
 
 /** @param {any} fact @returns {Words} */
 function configWords(fact) {
-  return { title: `${processName(fact.process)} started`, text: `Version ${fact.version}, configuration ${fact.config || "unnamed"}`, tone: "quiet", icon: "system" };
+  return {
+    title: `${processName(fact.process)} started`,
+    text: `Version ${fact.version}, configuration ${fact.config || "unnamed"}`,
+    tone: "quiet",
+    icon: "system",
+  };
 }
 
 /** @param {string} name */
@@ -152,14 +186,30 @@ const by = (who, reason) => `By ${person(who)}${reason ? `: ${reason}` : ""}`;
 
 /** @type {Record<string, (fact: any) => Words>} */
 const WORDS = {
-  decision: decisionWords, order: orderWords, fill: fillWords, trading: tradingWords, trading_effective: effectiveWords, halt: haltWords,
-  pause: pauseWords, trade_settings: settingsWords, command: commandWords, command_result: resultWords, config: configWords,
+  decision: decisionWords,
+  order: orderWords,
+  fill: fillWords,
+  trading: tradingWords,
+  trading_effective: effectiveWords,
+  halt: haltWords,
+  pause: pauseWords,
+  trade_settings: settingsWords,
+  command: commandWords,
+  command_result: resultWords,
+  config: configWords,
   outcome: (fact) => ({ title: "Outcome", icon: "outcome", ...outcomeWords(fact) }),
 };
 
 /** @param {string} topic @param {Fact} fact @returns {Words} */
 export function words(topic, fact) {
-  return WORDS[topic]?.(fact) ?? { title: capital(topic.replaceAll("_", " ")), text: fact.reason ?? fact.detail ?? "", tone: "quiet", icon: "system" };
+  return (
+    WORDS[topic]?.(fact) ?? {
+      title: capital(topic.replaceAll("_", " ")),
+      text: fact.reason ?? fact.detail ?? "",
+      tone: "quiet",
+      icon: "system",
+    }
+  );
 }
 
 /** Why an engine gave no view. @param {string} reason */
@@ -170,7 +220,11 @@ const ABBREVIATIONS = /^(rsi|macd|ema|sma|atr|adx|obv|vwap)\b/;
 export const indicatorName = (name) => capital(name.replaceAll("_", " ").replace(ABBREVIATIONS, (word) => word.toUpperCase()));
 
 const SESSIONS = /** @type {Record<string, string>} */ ({
-  pre: "pre-market", regular: "open", after: "after hours", closed: "closed", always: "always open",
+  pre: "pre-market",
+  regular: "open",
+  after: "after hours",
+  closed: "closed",
+  always: "always open",
 });
 /** @param {string} session */
 export const sessionWord = (session) => SESSIONS[session] ?? session;

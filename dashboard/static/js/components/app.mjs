@@ -19,7 +19,10 @@ import { mode, view } from "./state_pill.mjs";
 import { Questions } from "./symbol_actions.mjs";
 import { WhyDialog } from "./why.mjs";
 
-/** The page's module by name; null while it loads, an Error where it could not. @type {import("@preact/signals").Signal<Record<string, any>>} */
+/**
+ * The page's module by name; null while it loads, an Error where it could not.
+ * @type {import("@preact/signals").Signal<Record<string, any>>}
+ */
 const pages = signal({});
 
 /** @param {string} name */
@@ -39,7 +42,8 @@ function Page() {
   if (!known) return html`<${Empty} title="There is no such page"><a href="/">Go to the overview</a><//>`;
   const module = pages.value[name];
   if (!module) return null;
-  if (module instanceof Error) return html`<${Empty} title="This page could not be loaded">${module.message} <a href=${location.href} target="_self">Reload</a><//>`;
+  if (module instanceof Error)
+    return html`<${Empty} title="This page could not be loaded">${module.message} <a href=${location.href} target="_self">Reload</a><//>`;
   return html`<${module.default} rest=${rest} query=${query} key=${`${name} ${rest}`} />`;
 }
 
@@ -57,12 +61,29 @@ function useTitle(title) {
 function Banners() {
   const { state } = connection.value;
   return html`
-    ${state === "closed" && html`<div class="banner banner-bad" data-testid="offline"><${Icon} name="warning" /><span><strong>Disconnected for ${duration(offlineSeconds.value)}.</strong>
-      What you see is the past. Nothing can be changed from here until it is back, and nothing you press now happens later. HALT still tries; else type <code>${COMMAND}</code>.</span></div>`}
-    ${state === "refused" && html`<div class="banner banner-bad"><${Icon} name="warning" /><span><strong>Your login has ended.</strong> <a href="/login" target="_self">Log in again</a></span></div>`}
-    ${state === "open" && !bus.value.reachable && html`<div class="banner banner-warn"><${Icon} name="warning" /><span><strong>Redis does not answer.</strong> The processes cannot reach each other; what you see is the past.
-      ${bus.value.detail} HALT still tries; else type <code>${COMMAND}</code>.</span></div>`}
-    ${system.value.ready && system.value.simulated && html`<div class="banner banner-sandbox"><${Icon} name="sandbox" /><span><strong>Simulated market and broker.</strong> Real history replayed as if it were now: no real prices, no real money.</span></div>`}`;
+    ${state === "closed" && html`<div class="banner banner-bad" data-testid="offline">
+      <${Icon} name="warning" />
+      <span>
+        <strong>Disconnected for ${duration(offlineSeconds.value)}.</strong> What you see is the past. Nothing can be changed from here
+        until it is back, and nothing you press now happens later. HALT still tries; else type <code>${COMMAND}</code>.
+      </span>
+    </div>`}
+    ${state === "refused" && html`<div class="banner banner-bad">
+      <${Icon} name="warning" />
+      <span><strong>Your login has ended.</strong> <a href="/login" target="_self">Log in again</a></span>
+    </div>`}
+    ${state === "open" && !bus.value.reachable && html`<div class="banner banner-warn">
+      <${Icon} name="warning" />
+      <span>
+        <strong>Redis does not answer.</strong> The processes cannot reach each other; what you see is the past.
+        ${bus.value.detail} HALT still tries; else type <code>${COMMAND}</code>.
+      </span>
+    </div>`}
+    ${system.value.ready && system.value.simulated && html`<div class="banner banner-sandbox">
+      <${Icon} name="sandbox" />
+      <span><strong>Simulated market and broker.</strong> Real history replayed as if it were now: no real prices, no real money.</span>
+    </div>`}
+  `;
 }
 
 /** Symbols, buttons and words are the same for everybody; only screen readers hear this. */
@@ -72,10 +93,23 @@ function Announcements() {
 
 export function App() {
   const stale = connection.value.state !== "open" || !bus.value.reachable;
-  return html`<a class="skip" href="#main">Skip to the page</a>
-    <${Header} /><${Navigation} />
-    <main id="main" tabindex="-1" data-stale=${system.value.ready && stale ? "true" : "false"} data-ready=${system.value.ready ? "true" : "false"}><${Banners} /><${Page} />
-      <footer class="footer"><span>TraderMagic is software, not advice. Trading can lose money.</span>
-        <span>Charts by <a href="https://www.tradingview.com/" target="_blank" rel="noopener noreferrer">TradingView</a></span></footer></main>
-    <${RequestsList} /><${Questions} /><${WhyDialog} /><${HaltFailed} /><${Announcements} />`;
+  return html`
+    <a class="skip" href="#main">Skip to the page</a>
+    <${Header} />
+    <${Navigation} />
+    <main id="main" tabindex="-1" data-stale=${system.value.ready && stale ? "true" : "false"}
+      data-ready=${system.value.ready ? "true" : "false"}>
+      <${Banners} />
+      <${Page} />
+      <footer class="footer">
+        <span>TraderMagic is software, not advice. Trading can lose money.</span>
+        <span>Charts by <a href="https://www.tradingview.com/" target="_blank" rel="noopener noreferrer">TradingView</a></span>
+      </footer>
+    </main>
+    <${RequestsList} />
+    <${Questions} />
+    <${WhyDialog} />
+    <${HaltFailed} />
+    <${Announcements} />
+  `;
 }

@@ -4,7 +4,10 @@ import { signal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { html } from "../html.mjs";
 
-/** What every dialog shows beside its own buttons: a dialog must not stand between a person and HALT. @type {import("@preact/signals").Signal<any>} */
+/**
+ * What every dialog shows beside its own buttons: a dialog must not stand between a person and HALT.
+ * @type {import("@preact/signals").Signal<any>}
+ */
 export const always = signal(null);
 
 let count = 0;
@@ -19,14 +22,19 @@ export function Dialog({ title, tone = "", onClose, children, actions, wide = fa
     dialog?.showModal();
     return () => dialog?.close();
   }, []);
-  return html`<dialog class=${`dialog ${tone && `dialog-${tone}`} ${wide && "dialog-wide"}`} ref=${element} aria-labelledby=${name} onClose=${onClose}>
+  return html`<dialog class=${`dialog ${tone && `dialog-${tone}`} ${wide && "dialog-wide"}`} ref=${element} aria-labelledby=${name}
+    onClose=${onClose}>
     <h2 id=${name} class="dialog-title">${title}</h2>
     <div class="dialog-body">${children}</div>
     <div class="dialog-actions">${always.value && !plain && html`<span class="dialog-halt"><${always.value} /></span>`}${actions}</div>
   </dialog>`;
 }
 
-/** Asks before something that cannot be taken back. @param {{title: string, tone?: string, confirm: string, onConfirm: () => void, onClose: () => void, disabled?: boolean, children: any}} props */
+/**
+ * Asks before something that cannot be taken back.
+ * @param {{title: string, tone?: string, confirm: string, onConfirm: () => void, onClose: () => void, disabled?: boolean,
+ *   children: any}} props
+ */
 export function Confirm({ title, tone = "danger", confirm, onConfirm, onClose, disabled = false, children }) {
   const act = () => {
     onClose();
@@ -34,6 +42,7 @@ export function Confirm({ title, tone = "danger", confirm, onConfirm, onClose, d
   };
   const actions = html`
     <button type="button" class="button" onClick=${onClose}>Cancel</button>
-    <button type="button" class=${`button button-${tone}`} disabled=${disabled} onClick=${act}>${confirm}</button>`;
+    <button type="button" class=${`button button-${tone}`} disabled=${disabled} onClick=${act}>${confirm}</button>
+  `;
   return html`<${Dialog} title=${title} tone=${tone} onClose=${onClose} actions=${actions}>${children}<//>`;
 }

@@ -26,7 +26,10 @@ export function withPoint([times, values], account) {
   const last = times.at(-1) ?? 0;
   if (at < last || !Number.isFinite(at)) return /** @type {[number[], number[]]} */ ([times, values]);
   const drop = at - last < APART_SECONDS && times.length ? 1 : 0;
-  return /** @type {[number[], number[]]} */ ([[...times.slice(0, times.length - drop), at].slice(-KEPT), [...values.slice(0, values.length - drop), Number(account.equity)].slice(-KEPT)]);
+  return /** @type {[number[], number[]]} */ ([
+    [...times.slice(0, times.length - drop), at].slice(-KEPT),
+    [...values.slice(0, values.length - drop), Number(account.equity)].slice(-KEPT),
+  ]);
 }
 
 async function load() {
@@ -45,7 +48,12 @@ async function load() {
   }
 }
 
-/** At least a twentieth of a percent tall, so that a quiet account does not look wild. @param {any} _chart @param {number} low @param {number} high */
+/**
+ * At least a twentieth of a percent tall, so that a quiet account does not look wild.
+ * @param {any} _chart
+ * @param {number} low
+ * @param {number} high
+ */
 function range(_chart, low, high) {
   const least = Math.abs(high) * LEAST_SHARE;
   const pad = Math.max((high - low) * 0.12, (least - (high - low)) / 2);
@@ -64,13 +72,24 @@ function options(box) {
   const grid = { stroke: colour("--line"), width: 1 };
   const font = `11px ${getComputedStyle(document.body).fontFamily}`;
   return {
-    width: box.clientWidth, height: box.clientHeight, legend: { show: false }, padding: [8, 14, 0, 0],
+    width: box.clientWidth,
+    height: box.clientHeight,
+    legend: { show: false },
+    padding: [8, 14, 0, 0],
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
     scales: { x: { time: true }, y: { range } },
     series: [{}, { stroke: colour("--accent"), width: 1.75, fill: colour("--accent-wash"), points: { show: false } }],
     axes: [
       { stroke: quiet, font, grid: { show: false }, ticks: { show: false }, size: 24, space: 90, values: times },
-      { stroke: quiet, font, grid, ticks: { show: false }, size: 74, space: 34, values: (/** @type {any} */ _chart, /** @type {number[]} */ splits) => splits.map((value) => money(value)) },
+      {
+        stroke: quiet,
+        font,
+        grid,
+        ticks: { show: false },
+        size: 74,
+        space: 34,
+        values: (/** @type {any} */ _chart, /** @type {number[]} */ splits) => splits.map((value) => money(value)),
+      },
     ],
   };
 }
@@ -119,10 +138,14 @@ export function EquityChart() {
     let gone = false;
     /** @type {(() => void) | undefined} */
     let stop;
-    draw(box.current).then((made) => {
-      if (gone) made();
-      else stop = made;
-    });
+    // Without the chart's code there is no curve; the figures say the same, and the next visit tries again.
+    draw(box.current).then(
+      (made) => {
+        if (gone) made();
+        else stop = made;
+      },
+      () => {},
+    );
     return () => {
       gone = true;
       stop?.();
@@ -131,8 +154,15 @@ export function EquityChart() {
   const points = curve.value;
   const [first, last] = [points?.[1][0], points?.[1].at(-1)];
   const few = points && points[0].length < 2;
-  return html`<figure class="equity" aria-label="Equity over time"><figcaption class="equity-caption"><span class="label">Equity curve</span>
-      ${points && !few && first && last !== undefined && html`<span>since ${time((points[0][0] ?? 0) * 1_000)}: <${Gain} value=${last - first} /> <${Change} value=${last / first - 1} arrow=${false} /></span>`}</figcaption>
-    <div class="equity-box" data-empty=${Boolean(few)} ref=${box} role="img" aria-label=${last ? `Equity now ${money(last)}` : "Equity"}></div>
-    ${few && html`<${Empty} title="The curve begins with the account's second reading." />`}</figure>`;
+  return html`<figure class="equity" aria-label="Equity over time">
+    <figcaption class="equity-caption">
+      <span class="label">Equity curve</span>
+      ${points && !few && first && last !== undefined && html`<span>
+        since ${time((points[0][0] ?? 0) * 1_000)}: <${Gain} value=${last - first} /> <${Change} value=${last / first - 1} arrow=${false} />
+      </span>`}
+    </figcaption>
+    <div class="equity-box" ref=${box} data-empty=${Boolean(few)} role="img" aria-label=${last ? `Equity now ${money(last)}` : "Equity"}>
+    </div>
+    ${few && html`<${Empty} title="The curve begins with the account's second reading." />`}
+  </figure>`;
 }

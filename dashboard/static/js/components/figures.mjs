@@ -23,7 +23,9 @@ export function Gain({ value, currency }) {
 export function Change({ value, digits = 2, arrow = true }) {
   const direction = sign(value, digits + 2);
   return html`<span class=${classes("figure", tone(direction))}>
-    ${arrow && html`<${Arrow} direction=${direction} />`}${signedPercent(value, digits)}</span>`;
+    ${arrow && html`<${Arrow} direction=${direction} />`}
+    ${signedPercent(value, digits)}
+  </span>`;
 }
 
 /** How long ago; grey and marked once older than `stale` seconds. @param {{at?: string | null, stale?: number, suffix?: string}} props */
@@ -32,7 +34,11 @@ export function Age({ at, stale = Number.POSITIVE_INFINITY, suffix = "" }) {
   const young = (ageSeconds(at, second.peek()) ?? 0) < 70;
   const seconds = ageSeconds(at, young ? second.value : tenSeconds.value);
   const old = seconds !== null && seconds > stale;
-  return html`<span class=${classes("age", old && "age-stale")} title=${timeInFull(at)}>${shortAge(seconds)}${suffix}${old ? " old" : ""}</span>`;
+  return html`<span class=${classes("age", old && "age-stale")} title=${timeInFull(at)}>
+    ${shortAge(seconds)}
+    ${suffix}
+    ${old ? " old" : ""}
+  </span>`;
 }
 
 /** A moment in the reader's zone; the exchange's and UTC on hover. @param {{at?: string | null}} props */
@@ -41,7 +47,10 @@ export const Moment = ({ at }) => html`<time class="moment" datetime=${at ?? ""}
 /** A place that will be filled: no jump when it is. @param {{width?: string, label?: string}} props */
 export const Skeleton = ({ width = "6ch" }) => html`<span class="skeleton" style=${{ width }} aria-hidden="true"></span>`;
 
-/** What a place says when it has nothing, is loading, or could not be filled. @param {{icon?: string, title: string, children?: any}} props */
+/**
+ * What a place says when it has nothing, is loading, or could not be filled.
+ * @param {{icon?: string, title: string, children?: any}} props
+ */
 export function Empty({ title, children }) {
   return html`<div class="empty"><p class="empty-title">${title}</p>${children && html`<p>${children}</p>`}</div>`;
 }

@@ -23,7 +23,15 @@ export async function pressHalt() {
   let why = "";
   for (let attempt = 1, key = ulid(); attempt <= ATTEMPTS; attempt += 1) {
     const body = { reason: "HALT pressed on the dashboard" };
-    const state = await request({ kind: "halt", label: "Halt", path: "halt", body, key, patience: PATIENCE_MS, proven: () => Boolean(halt.value) });
+    const state = await request({
+      kind: "halt",
+      label: "Halt",
+      path: "halt",
+      body,
+      key,
+      patience: PATIENCE_MS,
+      proven: () => Boolean(halt.value),
+    });
     if (state === "waiting") return;
     why = requests.peek().find((one) => one.key === key)?.detail ?? "";
     dismiss(key);
@@ -38,10 +46,11 @@ export function HaltButton() {
   const halted = Boolean(halt.value);
   const confirmed = halted && view.value.phase === "halted";
   const word = confirmed ? "Halted" : busy || halted ? "Halting…" : "Halt";
-  return html`
-    <button type="button" class="halt" aria-label=${halted ? "Trading is halted. Press to halt again." : "Halt all trading now"}
-      data-state=${confirmed ? "halted" : busy || halted ? "busy" : "ready"} onClick=${pressHalt}>
-      <${Icon} name="halt" size=${18} /><span>${word}</span></button>`;
+  return html`<button type="button" class="halt" aria-label=${halted ? "Trading is halted. Press to halt again." : "Halt all trading now"}
+    data-state=${confirmed ? "halted" : busy || halted ? "busy" : "ready"} onClick=${pressHalt}>
+    <${Icon} name="halt" size=${18} />
+    <span>${word}</span>
+  </button>`;
 }
 always.value = HaltButton;
 
@@ -53,7 +62,8 @@ export function HaltFailed() {
   };
   const actions = html`
     <button type="button" class="button" onClick=${close}>Close</button>
-    <button type="button" class="button button-danger" onClick=${pressHalt}>Try again</button>`;
+    <button type="button" class="button button-danger" onClick=${pressHalt}>Try again</button>
+  `;
   return html`<${Dialog} title="Not halted" tone="danger" plain onClose=${close} actions=${actions}>
     <p>${failed.value} <strong>Trading may go on.</strong></p>
     <p>On the machine that runs TraderMagic, type</p>

@@ -22,19 +22,38 @@ export function dayFraction(account) {
 
 function Money() {
   const account = latest("account").value;
-  if (!account) return html`<div class="header-money"><span class="header-figure"><span class="label">Equity</span><${Skeleton} width="9ch" /></span></div>`;
+  if (!account)
+    return html`<div class="header-money">
+      <span class="header-figure"><span class="label">Equity</span><${Skeleton} width="9ch" /></span>
+    </div>`;
   return html`<div class="header-money">
-    <span class="header-figure header-account"><span class="label">Account</span><span class="figure" title=${`${account.broker}, ${account.mode}`}>${account.account}</span></span>
-    <span class="header-figure"><span class="label">Equity</span><span class="figure">${money(account.equity, account.currency)}</span></span>
-    <span class="header-figure"><span class="label">Day</span><span><${Gain} value=${account.day_change} currency=${account.currency} />
-      <span class="header-percent"><${Change} value=${dayFraction(account)} arrow=${false} /></span></span></span>
+    <span class="header-figure header-account">
+      <span class="label">Account</span>
+      <span class="figure" title=${`${account.broker}, ${account.mode}`}>${account.account}</span>
+    </span>
+    <span class="header-figure">
+      <span class="label">Equity</span>
+      <span class="figure">${money(account.equity, account.currency)}</span>
+    </span>
+    <span class="header-figure">
+      <span class="label">Day</span>
+      <span>
+        <${Gain} value=${account.day_change} currency=${account.currency} />
+        <span class="header-percent"><${Change} value=${dayFraction(account)} arrow=${false} /></span>
+      </span>
+    </span>
   </div>`;
 }
 
 /** `NYSE opens in 2 h 14 min`. @param {any} venue @param {number} now */
 export function sessionText(venue, now) {
   if (!venue) return "";
-  const next = venue.session === "closed" || venue.session === "after" ? venue.next_open : venue.session === "pre" ? venue.next_open : venue.next_close;
+  const next =
+    venue.session === "closed" || venue.session === "after"
+      ? venue.next_open
+      : venue.session === "pre"
+        ? venue.next_open
+        : venue.next_close;
   const left = next ? Math.max(0, (Date.parse(next) - now) / 1_000) : null;
   // Seconds matter only close to the bell.
   const text = left === null ? "" : duration(left > 600 ? Math.ceil(left / 60) * 60 : left);
@@ -47,24 +66,35 @@ function Session() {
   const { symbols } = system.value;
   if (!market || !symbols.length) return null;
   const stocks = symbols.some((symbol) => !symbol.includes("/"));
-  if (!stocks) return html`<span class="header-session" title="Crypto trades around the clock"><${Icon} name="clock" size=${14} />Crypto 24/7</span>`;
+  if (!stocks)
+    return html`<span class="header-session" title="Crypto trades around the clock"><${Icon} name="clock" size=${14} />Crypto 24/7</span>`;
   const { session, next_open: opens, next_close: closes, holiday } = market.stocks;
-  const title = `${holiday ? `${holiday}. ` : ""}${closes && session === "regular" ? `Closes ${timeInFull(closes)}` : opens ? `Opens ${timeInFull(opens)}` : ""}`;
-  return html`<span class="header-session" data-session=${session} title=${title}><${Icon} name="clock" size=${14} />
-    <span>NYSE ${sessionText(market.stocks, second.value)}</span></span>`;
+  const bell = closes && session === "regular" ? `Closes ${timeInFull(closes)}` : opens ? `Opens ${timeInFull(opens)}` : "";
+  const title = holiday ? `${holiday}. ${bell}` : bell;
+  return html`<span class="header-session" data-session=${session} title=${title}>
+    <${Icon} name="clock" size=${14} />
+    <span>NYSE ${sessionText(market.stocks, second.value)}</span>
+  </span>`;
 }
 
 function DataDot() {
   const { state, stale, newest, oldest, without } = summary(freshness.value);
-  const words = /** @type {Record<string, string>} */ ({ none: "no data", stale: `${stale.length} stale`, fresh: shortAge(newest), closed: "closed" });
+  const words = /** @type {Record<string, string>} */ ({
+    none: "no data",
+    stale: `${stale.length} stale`,
+    fresh: shortAge(newest),
+    closed: "closed",
+  });
   const title = /** @type {Record<string, string>} */ ({
     none: "No bar of any symbol has arrived yet",
     stale: `Older than it may be: ${stale.map(({ symbol, age }) => `${symbol} ${duration(age)}`).join(", ")}`,
     fresh: `Newest bar ${duration(newest)} old, oldest ${duration(oldest)}${without ? `; ${without} symbols without data` : ""}`,
     closed: "The market of these symbols is closed",
   });
-  return html`<span class="dot-item" title=${title[state]}><span class="dot" data-state=${state} aria-hidden="true"></span>
-    <span><span class="dot-label">Data </span>${words[state]}</span></span>`;
+  return html`<span class="dot-item" title=${title[state]}>
+    <span class="dot" data-state=${state} aria-hidden="true"></span>
+    <span><span class="dot-label">Data </span>${words[state]}</span>
+  </span>`;
 }
 
 function ConnectionDot() {
@@ -72,22 +102,39 @@ function ConnectionDot() {
   const away = state === "open" && !bus.value.reachable;
   const shownState = away ? "stale" : state === "open" ? "fresh" : state === "connecting" ? "none" : "lost";
   const away_for = bus.value.since ? duration(ageSeconds(bus.value.since, second.value)) : "";
-  const text = away ? `Redis away ${away_for}` : state === "open" ? "Connected" : state === "connecting" ? "Connecting" : `Disconnected ${duration(offlineSeconds.value)}`;
-  const title = away ? `The server does not reach Redis. ${bus.value.detail}` : state === "open" ? "Changes are pushed as they happen" : "What is shown may be old";
-  return html`<span class="dot-item" title=${title}><span class="dot" data-state=${shownState} aria-hidden="true"></span><span class="dot-text">${text}</span>
-    ${shownState === "lost" && html`<button type="button" class="link" onClick=${reconnect}>Retry</button>`}</span>`;
+  const text = away
+    ? `Redis away ${away_for}`
+    : state === "open"
+      ? "Connected"
+      : state === "connecting"
+        ? "Connecting"
+        : `Disconnected ${duration(offlineSeconds.value)}`;
+  const title = away
+    ? `The server does not reach Redis. ${bus.value.detail}`
+    : state === "open"
+      ? "Changes are pushed as they happen"
+      : "What is shown may be old";
+  return html`<span class="dot-item" title=${title}>
+    <span class="dot" data-state=${shownState} aria-hidden="true"></span>
+    <span class="dot-text">${text}</span>
+    ${shownState === "lost" && html`<button type="button" class="link" onClick=${reconnect}>Retry</button>`}
+  </span>`;
 }
 
 function ThemeButton() {
   const name = theme.value;
   const says = { auto: "Theme: as the system", light: "Theme: light", dark: "Theme: dark" }[name];
-  return html`<button type="button" class="icon-button" aria-label=${`${says}. Press to change.`} title=${says} onClick=${nextTheme}><${Icon} name=${name} /></button>`;
+  return html`<button type="button" class="icon-button" aria-label=${`${says}. Press to change.`} title=${says} onClick=${nextTheme}>
+    <${Icon} name=${name} />
+  </button>`;
 }
 
 function LogOut() {
   if (!boot.login_required || !boot.user) return null;
-  return html`<form method="post" action="/logout" class="log-out"><input type="hidden" name="csrf_token" value=${boot.csrf_token} />
-    <button class="icon-button" aria-label="Log out" title=${`Log out ${boot.user}`}><${Icon} name="out" /></button></form>`;
+  return html`<form method="post" action="/logout" class="log-out">
+    <input type="hidden" name="csrf_token" value=${boot.csrf_token} />
+    <button class="icon-button" aria-label="Log out" title=${`Log out ${boot.user}`}><${Icon} name="out" /></button>
+  </form>`;
 }
 
 function LiveBand() {
@@ -105,7 +152,8 @@ export function Header() {
       <span class="header-space"></span>
       <${Session} />
       <span class="dots"><${DataDot} /><${ConnectionDot} /></span>
-      <${ThemeButton} /><${LogOut} />
+      <${ThemeButton} />
+      <${LogOut} />
       <${HaltButton} />
     </div>
   </header>`;

@@ -49,5 +49,7 @@ const LINES = /** @type {Record<string, string>} */ ({
 /** Hidden from screen readers: the word beside it says the same. @param {{name: string, size?: number}} props */
 export function Icon({ name, size = 16 }) {
   return html`<svg class="icon" viewBox="0 0 16 16" width=${size} height=${size} fill="none" stroke="currentColor" stroke-width="1.5"
-    stroke-linecap="round" stroke-linejoin="round" aria-hidden="true" focusable="false"><path d=${LINES[name] ?? LINES.info} /></svg>`;
+    stroke-linecap="round" stroke-linejoin="round" aria-hidden="true" focusable="false">
+    <path d=${LINES[name] ?? LINES.info} />
+  </svg>`;
 }

@@ -16,9 +16,15 @@ function target(item) {
 
 export function Navigation() {
   const { name } = route.value;
-  return html`<nav class="navigation" aria-label="Pages"><ul>
-    ${boot.navigation.map(
-      (item) => html`<li key=${item.name}><a href=${target(item)} aria-current=${item.name === name ? "page" : undefined}
-        title=${item.key ? `${item.title} (g ${item.key})` : item.title}><${Icon} name=${item.name} size=${18} /><span>${item.title.split(" ")[0]}</span></a></li>`,
-    )}</ul></nav>`;
+  return html`<nav class="navigation" aria-label="Pages">
+    <ul>
+      ${boot.navigation.map((item) => html`<li key=${item.name}>
+        <a href=${target(item)} aria-current=${item.name === name ? "page" : undefined}
+          title=${item.key ? `${item.title} (g ${item.key})` : item.title}>
+          <${Icon} name=${item.name} size=${18} />
+          <span>${item.title.split(" ")[0]}</span>
+        </a>
+      </li>`)}
+    </ul>
+  </nav>`;
 }

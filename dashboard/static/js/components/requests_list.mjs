@@ -21,12 +21,17 @@ const ICONS = { sending: "clock", waiting: "clock", done: "check", refused: "war
 
 export function RequestsList() {
   return html`<div class="requests" role="status">
-    ${requests.value.map(
-      (one) => html`<div key=${one.key} class="request" data-state=${one.state}>
-        <${Icon} name=${ICONS[one.state]} />
-        <div class="request-text"><strong>${one.label}</strong><span>${requestText(one)}</span>
-          ${Object.entries(one.missing).map(([code, text]) => html`<span key=${code} class="request-missing">${text}</span>`)}</div>
-        ${one.state !== "sending" && html`<button type="button" class="icon-button" aria-label=${`Dismiss: ${one.label}`} onClick=${() => dismiss(one.key)}><${Icon} name="close" size=${14} /></button>`}
-      </div>`,
-    )}</div>`;
+    ${requests.value.map((one) => html`<div key=${one.key} class="request" data-state=${one.state}>
+      <${Icon} name=${ICONS[one.state]} />
+      <div class="request-text">
+        <strong>${one.label}</strong>
+        <span>${requestText(one)}</span>
+        ${Object.entries(one.missing).map(([code, text]) => html`<span key=${code} class="request-missing">${text}</span>`)}
+      </div>
+      ${one.state !== "sending" && html`<button type="button" class="icon-button" aria-label=${`Dismiss: ${one.label}`}
+        onClick=${() => dismiss(one.key)}>
+        <${Icon} name="close" size=${14} />
+      </button>`}
+    </div>`)}
+  </div>`;
 }

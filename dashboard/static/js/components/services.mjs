@@ -49,12 +49,23 @@ export function modelState(model) {
   const { state, text } = PHASES[model.phase] ?? { state: "none", text: model.phase };
   if (model.phase === "pulling" && model.percent !== undefined) return { state, text: `pulling ${number(model.percent, 0)}%` };
   const latency = model.latency_ms ? `, ${number(model.latency_ms / 1_000, 1)} s` : "";
-  return { state, text: `${text}${model.phase === "ready" && model.processor !== "unknown" ? ` on ${model.processor?.toUpperCase()}` : ""}${latency}` };
+  return {
+    state,
+    text: `${text}${model.phase === "ready" && model.processor !== "unknown" ? ` on ${model.processor?.toUpperCase()}` : ""}${latency}`,
+  };
 }
 
 /** @param {{state: string, name: string, text: string, title?: string}} props */
-const Item = ({ state, name, text, title }) => html`<li class=${classes("service", `service-${state}`)} title=${title}><span class="dot" data-state=${state} aria-hidden="true"></span>
-  <span class="service-name">${name}</span><span class="service-text">${text}</span></li>`;
+const Item = ({
+  state,
+  name,
+  text,
+  title,
+}) => html`<li class=${classes("service", `service-${state}`)} title=${title}>
+  <span class="dot" data-state=${state} aria-hidden="true"></span>
+  <span class="service-name">${name}</span>
+  <span class="service-text">${text}</span>
+</li>`;
 
 export function Services() {
   const model = latest("model").value;
@@ -63,8 +74,11 @@ export function Services() {
   const unknown = online.value ? null : { state: "none", text: "not known while disconnected" };
   const { state, text } = unknown ?? modelState(model);
   return html`<ul class="services" aria-label="Processes and model">
-    ${processes.value.filter(({ name }) => NEEDED.includes(name)).map((one) => html`<${Item} key=${one.name} name=${processName(one.name)} ...${unknown ?? processState(one)} title=${one.alive.map((beat) => beat.replica).join(", ")} />`)}
+    ${processes.value.filter(({ name }) => NEEDED.includes(name)).map((one) => html`<${Item} key=${one.name} name=${processName(one.name)}
+      ...${unknown ?? processState(one)} title=${one.alive.map((beat) => beat.replica).join(", ")} />`)}
     ${model && model.phase !== "off" && html`<${Item} name=${model.model} state=${state} text=${text} title=${model.detail} />`}
-    ${model?.phase === "pulling" && html`<li class="service-progress"><progress max="100" value=${model.percent ?? undefined} aria-label=${`Pulling ${model.model}`}></progress></li>`}
+    ${model?.phase === "pulling" && html`<li class="service-progress">
+      <progress max="100" value=${model.percent ?? undefined} aria-label=${`Pulling ${model.model}`}></progress>
+    </li>`}
   </ul>`;
 }

@@ -23,8 +23,14 @@ export function fault(draft) {
 /** @param {{draft: any, set: (change: object) => void}} props */
 function ModeChoice({ draft, set }) {
   const choice = (/** @type {string} */ value, /** @type {string} */ text) => html`<label class="segment">
-    <input type="radio" name="sizing-mode" value=${value} checked=${draft.mode === value} onChange=${() => set({ mode: value })} /><span>${text}</span></label>`;
-  return html`<fieldset class="segments"><legend class="sr-only">A buy is sized by</legend>${choice("percent", "% of equity")}${choice("fixed", "Fixed USD")}</fieldset>`;
+    <input type="radio" name="sizing-mode" value=${value} checked=${draft.mode === value} onChange=${() => set({ mode: value })} />
+    <span>${text}</span>
+  </label>`;
+  return html`<fieldset class="segments">
+    <legend class="sr-only">A buy is sized by</legend>
+    ${choice("percent", "% of equity")}
+    ${choice("fixed", "Fixed USD")}
+  </fieldset>`;
 }
 
 export function Sizing() {
@@ -39,7 +45,10 @@ export function Sizing() {
     setDraft({ ...draft, ...change });
   };
   const saved = given(fact);
-  const dirty = draft.mode !== saved.mode || Number(draft.percent) !== Number(saved.percent) || Number(draft.fixed_amount) !== Number(saved.fixed_amount);
+  const dirty =
+    draft.mode !== saved.mode ||
+    Number(draft.percent) !== Number(saved.percent) ||
+    Number(draft.fixed_amount) !== Number(saved.fixed_amount);
   const wrong = fault(draft);
   const pending = running("trade_settings");
   const largest = wrong ? null : largestOrder(latest("account").value, draft, settingsOf("execution"));
@@ -51,19 +60,30 @@ export function Sizing() {
   };
   const field = draft.mode === "percent" ? "percent" : "fixed_amount";
   return html`<form class="sizing" onSubmit=${save} aria-label="Sizing" noValidate>
-    <div class="sizing-row"><${ModeChoice} draft=${draft} set=${set} />
-      <label class="unit-input"><span class="sr-only">${draft.mode === "percent" ? "Percent of equity" : "Amount in USD"}</span>
+    <div class="sizing-row">
+      <${ModeChoice} draft=${draft} set=${set} />
+      <label class="unit-input">
+        <span class="sr-only">${draft.mode === "percent" ? "Percent of equity" : "Amount in USD"}</span>
         ${draft.mode === "fixed" && html`<span class="unit">$</span>`}
-        <input class="input figure" inputmode="decimal" size="8" aria-invalid=${Boolean(wrong)} aria-describedby="sizing-says" value=${draft[field]}
-          onInput=${(/** @type {any} */ event) => set({ [field]: event.target.value.trim() })} />
-        ${draft.mode === "percent" && html`<span class="unit">%</span>`}</label>
+        <input class="input figure" inputmode="decimal" size="8" aria-invalid=${Boolean(wrong)} aria-describedby="sizing-says"
+          value=${draft[field]} onInput=${(/** @type {any} */ event) => set({ [field]: event.target.value.trim() })} />
+        ${draft.mode === "percent" && html`<span class="unit">%</span>`}
+      </label>
+      ${dirty && html`
+        <button class="button button-primary" disabled=${Boolean(wrong || pending) || !online.value}>
+          ${pending ? "Saving…" : "Save"}
+        </button>
+        <button type="button" class="button" onClick=${() => (setTouched(false), setDraft(saved))}>Undo</button>
+      `}
+    </div>
+    <p id="sizing-says" class=${wrong ? "hint hint-bad" : "hint"}>
       ${
-        dirty &&
-        html`<button class="button button-primary" disabled=${Boolean(wrong || pending) || !online.value}>${pending ? "Saving…" : "Save"}</button>
-        <button type="button" class="button" onClick=${() => (setTouched(false), setDraft(saved))}>Undo</button>`
-      }</div>
-    <p id="sizing-says" class=${wrong ? "hint hint-bad" : "hint"}>${
-      wrong ? `Not saved: ${wrong}.` : largest === null ? "Each buy aims at this much." : `Each buy aims at up to ${money(largest)}${dirty ? ", once saved" : ""}.`
-    }</p>
+        wrong
+          ? `Not saved: ${wrong}.`
+          : largest === null
+          ? "Each buy aims at this much."
+          : `Each buy aims at up to ${money(largest)}${dirty ? ", once saved" : ""}.`
+      }
+    </p>
   </form>`;
 }

@@ -14,7 +14,11 @@ export function path(values, width = WIDTH, height = HEIGHT) {
   const low = Math.min(...values);
   const span = Math.max(...values) - low || 1;
   const step = width / (values.length - 1);
-  return values.map((value, index) => `${index ? "L" : "M"}${(index * step).toFixed(1)} ${(height - 2 - ((value - low) / span) * (height - 4)).toFixed(1)}`).join("");
+  return values
+    .map((value, index) =>
+        `${index ? "L" : "M"}${(index * step).toFixed(1)} ${(height - 2 - ((value - low) / span) * (height - 4)).toFixed(1)}`,
+    )
+    .join("");
 }
 
 /** @param {{symbol: string}} props */
@@ -31,5 +35,7 @@ export function Sparkline({ symbol }) {
     };
   }, [symbol]);
   return html`<svg class=${shape.kind} viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
-    <path class="spark-area" d=${shape.area} /><path class="spark-line" d=${shape.line} /></svg>`;
+    <path class="spark-area" d=${shape.area} />
+    <path class="spark-line" d=${shape.line} />
+  </svg>`;
 }

@@ -20,8 +20,12 @@ export function alive(process, now = second.value) {
 export const view = computed(() =>
   viewOf(
     {
-      trading: latest("trading").value, effective: latest("trading_effective").value, halt: halt.value,
-      alive: alive("execution"), ready: system.value.ready, connected: online.value,
+      trading: latest("trading").value,
+      effective: latest("trading_effective").value,
+      halt: halt.value,
+      alive: alive("execution"),
+      ready: system.value.ready,
+      connected: online.value,
     },
     second.value,
   ),
@@ -34,7 +38,10 @@ export function StatePill() {
   if (!system.value.ready) return html`<div class="pill pill-empty"><span class="pill-part">Connecting</span></div>`;
   return html`<div class="pill" data-mode=${name} data-phase=${phase} title=${says}>
     <span class="pill-part pill-mode"><${Icon} name=${name} size=${14} />${money}</span>
-    <span class="pill-part pill-state"><${Icon} name=${phase} size=${14} />
-      <span class="pill-word"><span class="sr-only">Trading: </span>${word}</span>${waiting && html`<span class="pill-wait" aria-hidden="true"></span>`}</span>
+    <span class="pill-part pill-state">
+      <${Icon} name=${phase} size=${14} />
+      <span class="pill-word"><span class="sr-only">Trading: </span>${word}</span>
+      ${waiting && html`<span class="pill-wait" aria-hidden="true"></span>`}
+    </span>
   </div>`;
 }

@@ -4,7 +4,7 @@
 import { computed } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { second } from "../clock.mjs";
-import { capital, duration, number, price, signedPercent, timeframeSeconds } from "../format.mjs";
+import { capital, duration, number, percent, price, timeframeSeconds } from "../format.mjs";
 import { moving, sessionOf, staleAfter } from "../freshness.mjs";
 import { classes, html } from "../html.mjs";
 import { symbolPath } from "../router.mjs";
@@ -30,48 +30,76 @@ export function Price({ symbol }) {
     [symbol],
   );
   const known = useMemo(() => computed(() => text.value !== ""), [symbol]);
-  return known.value ? html`<span class="price figure" data-testid="price">${text}</span>` : html`<span class="price"><${Skeleton} width="7ch" /></span>`;
+  return known.value
+    ? html`<span class="price figure" data-testid="price">${text}</span>`
+    : html`<span class="price"><${Skeleton} width="7ch" /></span>`;
 }
 
 /** @param {{symbol: string}} props */
 export function Trend({ symbol }) {
   const points = seriesOf(symbol).value;
   const span = points ? Math.max(0, points.length - 1) * timeframeSeconds(system.value.timeframe) : 0;
-  return html`<span class="trend" title=${`Change over the last ${duration(span)}`}><${Change} value=${changeOf(points)} /><span class="trend-span">${span ? duration(span) : ""}</span></span>`;
+  return html`<span class="trend" title=${`Change over the last ${duration(span)}`}>
+    <${Change} value=${changeOf(points)} />
+    <span class="trend-span">${span ? duration(span) : ""}</span>
+  </span>`;
 }
 
 /** @param {{symbol: string}} props */
 function RsiLine({ symbol }) {
   const values = trading("indicators", symbol).value?.values;
   const rsi = values?.rsi;
-  return html`<div class="card-line"><span class="label">RSI</span>
-    ${rsi === undefined ? html`<span class="quiet">${values ? "warming up" : "–"}</span>` : html`<${Rsi} value=${rsi} /><span class="figure line-figure">${number(rsi, 1)}</span>
-    <span class="word">${rsiWord(rsi)}</span>`}</div>`;
+  return html`<div class="card-line">
+    <span class="label">RSI</span>
+    ${rsi === undefined ? html`<span class="quiet">${values ? "warming up" : "–"}</span>` : html`
+      <${Rsi} value=${rsi} />
+      <span class="figure line-figure">${number(rsi, 1)}</span>
+      <span class="word">${rsiWord(rsi)}</span>
+    `}
+  </div>`;
 }
 
 /** @param {{symbol: string}} props */
 function DecisionLine({ symbol }) {
   const decision = latest("decision", symbol).value;
   if (!decision) return html`<div class="card-line"><span class="label">Score</span><span class="quiet">no decision yet</span></div>`;
-  return html`<div class="card-line" title=${decision.reasoning}><span class="label">Score</span><${Score} value=${decision.score} />
+  return html`<div class="card-line" title=${decision.reasoning}>
+    <span class="label">Score</span>
+    <${Score} value=${decision.score} />
     <span class="figure line-figure" data-testid="score">${number(decision.score, 0)}</span>
-    <span class=${`action action-${decision.action}`} data-testid="action"><${Icon} name=${decision.action} size=${12} />${capital(decision.action)}</span></div>`;
+    <span class=${`action action-${decision.action}`} data-testid="action">
+      <${Icon} name=${decision.action} size=${12} />
+      ${capital(decision.action)}
+    </span>
+  </div>`;
 }
 
 /** @param {number} conviction */
 const signed = (conviction) => `${conviction > 0 ? "+" : ""}${number(conviction, 2)}`;
 
+/** What one engine brought, in words. @param {any} one */
+function voteWords(one) {
+  if (one.conviction === undefined || one.conviction === null) return abstained(one.abstained ?? "");
+  const view = `${capital(one.direction ?? "hold")}, conviction ${number(one.conviction, 2)}`;
+  return `${view}, confidence ${percent(one.confidence, 0)}, weighs ${percent(one.share, 0)}`;
+}
+
+/** @param {{one: any}} props */
+function Vote({ one }) {
+  const silent = one.conviction === undefined || one.conviction === null;
+  const says = voteWords(one);
+  return html`<span class=${classes("vote", silent && "vote-silent")} title=${`${one.engine}: ${says}`}>
+    <${Icon} name=${silent ? "unknown" : (one.direction ?? "hold")} size=${11} />
+    <span>${one.engine}</span>
+    <span class="figure" aria-hidden="true">${silent ? "no view" : signed(one.conviction)}</span>
+    <span class="sr-only">${says}</span>
+  </span>`;
+}
+
 /** @param {{symbol: string}} props */
 function Votes({ symbol }) {
   const contributions = latest("decision", symbol).value?.contributions ?? [];
-  if (!contributions.length) return html`<div class="votes"></div>`;
-  return html`<div class="votes">${contributions.map((/** @type {any} */ one) => {
-    const silent = one.conviction === undefined || one.conviction === null;
-    const says = silent ? abstained(one.abstained ?? "") : `${capital(one.direction ?? "hold")}, conviction ${number(one.conviction, 2)}, confidence ${signedPercent(one.confidence, 0).replace("+", "")}, weighs ${Math.round(one.share * 100)}%`;
-    return html`<span key=${one.engine} class=${classes("vote", silent && "vote-silent")} title=${`${one.engine}: ${says}`}>
-      <${Icon} name=${silent ? "unknown" : (one.direction ?? "hold")} size=${11} /><span>${one.engine}</span>
-      <span class="figure">${silent ? "no view" : signed(one.conviction)}</span><span class="sr-only">${says}</span></span>`;
-  })}</div>`;
+  return html`<div class="votes">${contributions.map((/** @type {any} */ one) => html`<${Vote} key=${one.engine} one=${one} />`)}</div>`;
 }
 
 /** @param {{symbol: string}} props */
@@ -84,12 +112,18 @@ export function Status({ symbol }) {
         const answered = outcome && (!decision || outcome.origin_id === decision.id || outcome.made_at > decision.made_at);
         // Only an unanswered decision needs the clock.
         const now = answered ? 0 : second.value;
-        return standing({ decision, outcome, indicators: trading("indicators", symbol).value, executionAlive: answered ? true : alive("execution") }, now);
+        return standing(
+          { decision, outcome, indicators: trading("indicators", symbol).value, executionAlive: answered ? true : alive("execution") },
+          now,
+        );
       }),
     [symbol],
   );
   const { text, tone, at } = status.value;
-  return html`<div class=${`card-status tone-${tone}`} data-testid="status"><span class="status-text">${text}</span>${at && html`<${Age} at=${at} />`}</div>`;
+  return html`<div class=${`card-status tone-${tone}`} data-testid="status">
+    <span class="status-text">${text}</span>
+    ${at && html`<${Age} at=${at} />`}
+  </div>`;
 }
 
 /** @param {{symbol: string}} props */
@@ -97,9 +131,13 @@ function Held({ symbol }) {
   const position = latest("position", symbol).value;
   if (!held(position)) return html`<div class="card-position quiet">No position</div>`;
   const long = Number(position.quantity) > 0;
-  return html`<div class="card-position" data-testid="position"><span class="held"><span class="held-side">${long ? "Long" : "Short"}</span> ${units(symbol, position.quantity.replace("-", ""))}
-    ${position.average_price && html`<span class="quiet"> at ${price(position.average_price, symbol)}</span>`}</span>
-    <span class="held-gain"><${Gain} value=${position.unrealized} /> <${Change} value=${gainFraction(position)} arrow=${false} /></span></div>`;
+  return html`<div class="card-position" data-testid="position">
+    <span class="held">
+      <span class="held-side">${long ? "Long" : "Short"}</span> ${units(symbol, position.quantity.replace("-", ""))}
+      ${position.average_price && html`<span class="quiet"> at ${price(position.average_price, symbol)}</span>`}
+    </span>
+    <span class="held-gain"><${Gain} value=${position.unrealized} /> <${Change} value=${gainFraction(position)} arrow=${false} /></span>
+  </div>`;
 }
 
 /** @param {{symbol: string}} props */
@@ -117,18 +155,27 @@ export function Badges({ symbol }) {
     [symbol, limit],
   );
   const slow = market?.freshness?.[symbol]?.within_bar === false;
-  return html`${paused && html`<${Badge} tone="warn" title=${`Paused by ${person(paused.by)}. ${paused.reason ?? ""}`}>Paused<//>`}
+  return html`
+    ${paused && html`<${Badge} tone="warn" title=${`Paused by ${person(paused.by)}. ${paused.reason ?? ""}`}>Paused<//>`}
     ${!moving(session) && html`<${Badge} tone="quiet" title="No new prices outside the session">Market ${sessionWord(session)}<//>`}
     ${stale.value && moving(session) && html`<${Badge} tone="warn" title="The newest bar is older than it may be">Stale<//>`}
-    ${slow && html`<${Badge} tone="quiet" title=${market.freshness[symbol].reason}>Slow data<//>`}`;
+    ${slow && html`<${Badge} tone="quiet" title=${market.freshness[symbol].reason}>Slow data<//>`}
+  `;
 }
 
 /** @param {{symbol: string}} props */
 export function SymbolCard({ symbol }) {
   return html`<article class="card" aria-label=${symbol} data-symbol=${symbol}>
-    <div class="card-head"><h3 class="card-name"><a href=${symbolPath(symbol)}>${symbol}</a></h3><${Badges} symbol=${symbol} /><${SymbolActions} symbol=${symbol} /></div>
+    <div class="card-head">
+      <h3 class="card-name"><a href=${symbolPath(symbol)}>${symbol}</a></h3>
+      <${Badges} symbol=${symbol} />
+      <${SymbolActions} symbol=${symbol} />
+    </div>
     <div class="card-price"><div><${Price} symbol=${symbol} /><${Trend} symbol=${symbol} /></div><${Sparkline} symbol=${symbol} /></div>
-    <${RsiLine} symbol=${symbol} /><${DecisionLine} symbol=${symbol} /><${Votes} symbol=${symbol} />
-    <${Status} symbol=${symbol} /><${Held} symbol=${symbol} />
+    <${RsiLine} symbol=${symbol} />
+    <${DecisionLine} symbol=${symbol} />
+    <${Votes} symbol=${symbol} />
+    <${Status} symbol=${symbol} />
+    <${Held} symbol=${symbol} />
   </article>`;
 }

@@ -32,14 +32,21 @@ function Waiting() {
   const waiting = view.value.waiting ?? (pending && { text: `${pending.label} requested, on its way to the server`, late: false });
   if (!waiting) return null;
   return html`<p class=${classes("notice", waiting.late ? "notice-warn" : "notice-info")} data-testid="switch-waiting">
-    <${Icon} name=${waiting.late ? "warning" : "clock"} /><span>${waiting.text[0].toUpperCase() + waiting.text.slice(1)}</span></p>`;
+    <${Icon} name=${waiting.late ? "warning" : "clock"} />
+    <span>${waiting.text[0].toUpperCase() + waiting.text.slice(1)}</span>
+  </p>`;
 }
 
 function Missing() {
   const { missing } = view.value;
   if (!missing.length) return null;
-  return html`<div class="notice notice-warn"><${Icon} name="warning" /><div><strong>On was asked for. Before it takes effect:</strong>
-    <ul class="plain-list">${missing.map(([code, text]) => html`<li key=${code}>${text}</li>`)}</ul></div></div>`;
+  return html`<div class="notice notice-warn">
+    <${Icon} name="warning" />
+    <div>
+      <strong>On was asked for. Before it takes effect:</strong>
+      <ul class="plain-list">${missing.map(([code, text]) => html`<li key=${code}>${text}</li>`)}</ul>
+    </div>
+  </div>`;
 }
 
 function Halted() {
@@ -54,19 +61,31 @@ function Buttons() {
   const wanted = trading?.state ?? (latest("trading_effective").value?.state === "on" ? "on" : "off");
   if (halt.value) {
     return html`<div class="switch-buttons">
-      <button type="button" class="button" disabled=${off || Boolean(running("resume"))} onClick=${() => (asking.value = "resume")}>Lift the halt…</button>
-      ${wanted === "on" && html`<button type="button" class="button" disabled=${off} onClick=${() => askFor({ state: "off" })}>Turn trading off</button>`}
+      <button type="button" class="button" disabled=${off || Boolean(running("resume"))} onClick=${() => (asking.value = "resume")}>
+        Lift the halt…
+      </button>
+      ${wanted === "on" && html`<button type="button" class="button" disabled=${off} onClick=${() => askFor({ state: "off" })}>
+        Turn trading off
+      </button>`}
     </div>`;
   }
   const reduce = Boolean(trading?.reduce_only);
   return html`<div class="switch-buttons">
-    ${
-      wanted === "on"
-        ? html`<button type="button" class="button button-large" disabled=${off} onClick=${() => askFor({ state: "off" })}><${Icon} name="off" />Turn trading off</button>
-          <button type="button" class="toggle" role="switch" aria-checked=${reduce} disabled=${off || Boolean(running("trading"))}
-            onClick=${() => askFor({ state: "on", reduce_only: !reduce })}><span class="toggle-track" aria-hidden="true"></span>Reduce only</button>`
-        : html`<button type="button" class=${`button button-large ${mode.value.name === "live" ? "button-live" : "button-primary"}`} disabled=${off} onClick=${() => (asking.value = "on")}><${Icon} name="on" />Turn trading on…</button>`
-    }
+    ${wanted === "on" ? html`
+      <button type="button" class="button button-large" disabled=${off} onClick=${() => askFor({ state: "off" })}>
+        <${Icon} name="off" />
+        Turn trading off
+      </button>
+      <button type="button" class="toggle" role="switch" aria-checked=${reduce} disabled=${off || Boolean(running("trading"))}
+        onClick=${() => askFor({ state: "on", reduce_only: !reduce })}>
+        <span class="toggle-track" aria-hidden="true"></span>
+        Reduce only
+      </button>
+    ` : html`<button type="button" class=${`button button-large ${mode.value.name === "live" ? "button-live" : "button-primary"}`}
+      disabled=${off} onClick=${() => (asking.value = "on")}>
+      <${Icon} name="on" />
+      Turn trading on…
+    </button>`}
   </div>`;
 }
 
@@ -79,14 +98,26 @@ function ResumeDialog() {
     close();
     liftHalt(reason.trim());
   };
-  const actions = html`<button type="button" class="button" onClick=${close}>Cancel</button>
-    <button type="submit" form="resume-form" class="button button-primary" disabled=${!reason.trim() || !online.value}>Lift the halt</button>`;
+  const actions = html`
+    <button type="button" class="button" onClick=${close}>Cancel</button>
+    <button type="submit" form="resume-form" class="button button-primary" disabled=${!reason.trim() || !online.value}>
+      Lift the halt
+    </button>
+  `;
+  const take = (/** @type {any} */ event) => setReason(event.target.value);
   const trading = latest("trading").value;
   return html`<${Dialog} title="Lift the halt?" onClose=${close} actions=${actions}>
     <p>Halted because: <strong>${halt.value?.reason || halt.value?.code}</strong></p>
-    <p>The day's loss and the drawdown are measured anew from here. Trading will then be <strong>${trading?.state ?? "off"}</strong>, as it was asked for.</p>
-    <form id="resume-form" onSubmit=${act}><label class="field"><span>Why may it go on?</span>
-      <input class="input" value=${reason} maxlength="500" required onInput=${(/** @type {any} */ event) => setReason(event.target.value)} /></label></form>
+    <p>
+      The day's loss and the drawdown are measured anew from here. Trading will then be <strong>${trading?.state ?? "off"}</strong>, as it
+      was asked for.
+    </p>
+    <form id="resume-form" onSubmit=${act}>
+      <label class="field">
+        <span>Why may it go on?</span>
+        <input class="input" value=${reason} maxlength="500" required onInput=${take} />
+      </label>
+    </form>
   <//>`;
 }
 
@@ -94,9 +125,13 @@ export function TradingPanel() {
   const { phase, word, says } = view.value;
   return html`<section class="panel trading-panel" data-phase=${phase} data-mode=${mode.value.name} aria-labelledby="trading-title">
     <div class="panel-head"><h2 id="trading-title">Trading</h2><${Since} /></div>
-    <div class="switch-state"><span class="switch-mark"><${Icon} name=${phase} size=${22} /></span>
-      <div><p class="switch-word" data-testid="switch-word">${word}</p><p class="switch-says">${says}</p></div></div>
-    <${Halted} /><${Waiting} /><${Missing} />
+    <div class="switch-state">
+      <span class="switch-mark"><${Icon} name=${phase} size=${22} /></span>
+      <div><p class="switch-word" data-testid="switch-word">${word}</p><p class="switch-says">${says}</p></div>
+    </div>
+    <${Halted} />
+    <${Waiting} />
+    <${Missing} />
     <${Buttons} />
     ${asking.value === "on" && html`<${TurnOnDialog} onClose=${() => (asking.value = "")} />`}
     ${asking.value === "resume" && halt.value && html`<${ResumeDialog} />`}

@@ -31,11 +31,18 @@ export const settingsOf = (process) => latest("config", "", process).value?.sett
 export function limitRows() {
   const settings = settingsOf("execution");
   return LIMITS.filter(([name]) => settings[name] !== undefined && settings[name] !== null).map(([name, label, unit]) => ({
-    name, label, text: `${quantity(settings[name])}${unit.startsWith("%") ? unit : unit && ` ${unit}`}`,
+    name,
+    label,
+    text: `${quantity(settings[name])}${unit.startsWith("%") ? unit : unit && ` ${unit}`}`,
   }));
 }
 
-/** The most one buy may cost, in the account's currency; null while unknown. @param {any} account @param {any} sizing @param {Record<string, any>} settings */
+/**
+ * The most one buy may cost, in the account's currency; null while unknown.
+ * @param {any} account
+ * @param {any} sizing
+ * @param {Record<string, any>} settings
+ */
 export function largestOrder(account, sizing, settings) {
   if (!account || !sizing) return null;
   const equity = Number(account.equity);
@@ -63,8 +70,10 @@ function Sheet() {
 
 /** @param {{reduce: boolean, set: (on: boolean) => void}} props */
 const ReduceOnly = ({ reduce, set }) =>
-  html`<label class="check"><input type="checkbox" checked=${reduce} onChange=${(/** @type {any} */ event) => set(event.target.checked)} />
-    Reduce only: exits are traded, entries are not</label>`;
+  html`<label class="check">
+    <input type="checkbox" checked=${reduce} onChange=${(/** @type {any} */ event) => set(event.target.checked)} />
+    Reduce only: exits are traded, entries are not
+  </label>`;
 
 /** @param {{onClose: () => void}} props */
 export function TurnOnDialog({ onClose }) {
@@ -79,10 +88,15 @@ function PracticeDialog({ onClose }) {
     onClose();
     askFor({ state: "on", reduce_only: reduce });
   };
-  const actions = html`<button type="button" class="button" onClick=${onClose}>Cancel</button>
-    <button type="button" class="button button-primary" disabled=${!online.value} onClick=${act}>Turn on</button>`;
+  const actions = html`
+    <button type="button" class="button" onClick=${onClose}>Cancel</button>
+    <button type="button" class="button button-primary" disabled=${!online.value} onClick=${act}>Turn on</button>
+  `;
   return html`<${Dialog} title="Turn trading on?" onClose=${onClose} actions=${actions} wide>
-    <p><strong>${word}.</strong> ${says}</p><${Sheet} /><${ReduceOnly} reduce=${reduce} set=${setReduce} /><//>`;
+    <p><strong>${word}.</strong> ${says}</p>
+    <${Sheet} />
+    <${ReduceOnly} reduce=${reduce} set=${setReduce} />
+  <//>`;
 }
 
 /** @param {{onClose: () => void}} props */
@@ -93,7 +107,13 @@ function LiveDialog({ onClose }) {
   const [left, setLeft] = useState(/** @type {number | null} */ (null));
   const [fault, setFault] = useState("");
   const [key] = useState(() => ulid());
-  const wanted = { state: /** @type {"on"} */ ("on"), reduce_only: given.reduce, live_phrase: given.phrase.trim(), password: given.password, totp: given.totp };
+  const wanted = {
+    state: /** @type {"on"} */ ("on"),
+    reduce_only: given.reduce,
+    live_phrase: given.phrase.trim(),
+    password: given.password,
+    totp: given.totp,
+  };
   const ready = account && given.phrase.trim() === phrase && (given.password || !boot.login_required) && online.value && left === null;
   useCountdown(left, setLeft, () => {
     onClose();
@@ -104,28 +124,50 @@ function LiveDialog({ onClose }) {
     event.preventDefault();
     if (!ready) return;
     setFault("");
-    announceLive(wanted, key).then((seconds) => setLeft(Math.max(COUNTDOWN_SECONDS, Math.ceil(seconds))), (error) => setFault([error.message, ...Object.values(error.missing ?? {})].join(" ")));
+    announceLive(wanted, key).then(
+      (seconds) => setLeft(Math.max(COUNTDOWN_SECONDS, Math.ceil(seconds))),
+      (error) => setFault([error.message, ...Object.values(error.missing ?? {})].join(" ")),
+    );
   };
-  const actions = html`<button type="button" class="button" onClick=${onClose}>Cancel</button>
-    <button type="submit" form="live-form" class="button button-live" disabled=${!ready}>${left === null ? "Trade with real money" : `Turning on in ${left} s`}</button>`;
+  const actions = html`
+    <button type="button" class="button" onClick=${onClose}>Cancel</button>
+    <button type="submit" form="live-form" class="button button-live" disabled=${!ready}>
+      ${left === null ? "Trade with real money" : `Turning on in ${left} s`}
+    </button>
+  `;
   return html`<${Dialog} title="Trade with real money?" tone="live" onClose=${onClose} actions=${actions} wide>
-    <p>Orders will be placed at the broker with <strong>real money</strong>.</p><${Sheet} />
+    <p>Orders will be placed at the broker with <strong>real money</strong>.</p>
+    <${Sheet} />
     <${Guards} phrase=${phrase} given=${given} set=${set} frozen=${left !== null} begin=${begin} />
     <${ReduceOnly} reduce=${given.reduce} set=${(/** @type {boolean} */ reduce) => setGiven({ ...given, reduce })} />
     ${fault && html`<p class="notice notice-bad" role="alert">${fault}</p>`}
-    ${left !== null && html`<p class="notice notice-live" role="status">Turning on in ${left} s. Cancel stops it.</p>`}<//>`;
+    ${left !== null && html`<p class="notice notice-live" role="status">Turning on in ${left} s. Cancel stops it.</p>`}
+  <//>`;
 }
 
-/** @param {{phrase: string, given: any, set: (name: string) => (event: any) => void, frozen: boolean, begin: (event: Event) => void}} props */
+/**
+ * @param {{phrase: string, given: any, set: (name: string) => (event: any) => void, frozen: boolean,
+ *   begin: (event: Event) => void}} props
+ */
 function Guards({ phrase, given, set, frozen, begin }) {
   return html`<form id="live-form" onSubmit=${begin} class="live-form">
-    <label class="field"><span>Type <code>${phrase}</code></span>
-      <input class="input" autocomplete="off" spellcheck=${false} value=${given.phrase} disabled=${frozen} onInput=${set("phrase")} /></label>
-    ${
-      boot.login_required &&
-      html`<label class="field"><span>Password</span><input class="input" type="password" autocomplete="current-password" value=${given.password} disabled=${frozen} onInput=${set("password")} /></label>
-      <label class="field"><span>One-time code, if set up</span><input class="input" inputmode="numeric" autocomplete="one-time-code" maxlength="8" value=${given.totp} disabled=${frozen} onInput=${set("totp")} /></label>`
-    }</form>`;
+    <label class="field">
+      <span>Type <code>${phrase}</code></span>
+      <input class="input" autocomplete="off" spellcheck=${false} value=${given.phrase} disabled=${frozen} onInput=${set("phrase")} />
+    </label>
+    ${boot.login_required && html`
+      <label class="field">
+        <span>Password</span>
+        <input class="input" type="password" autocomplete="current-password" value=${given.password} disabled=${frozen}
+          onInput=${set("password")} />
+      </label>
+      <label class="field">
+        <span>One-time code, if set up</span>
+        <input class="input" inputmode="numeric" autocomplete="one-time-code" maxlength="8" value=${given.totp} disabled=${frozen}
+          onInput=${set("totp")} />
+      </label>
+    `}
+  </form>`;
 }
 
 /** Runs down to zero, then acts once. @param {number | null} left @param {(left: number | null) => void} setLeft @param {() => void} act */
@@ -141,4 +183,3 @@ function useCountdown(left, setLeft, act) {
     return () => clearTimeout(timer);
   }, [left]);
 }
-

@@ -18,7 +18,15 @@ export const asked = signal("");
 export const WhyButton = ({ id }) => html`<button type="button" class="link why-link" onClick=${() => (asked.value = id)}>Why</button>`;
 
 const NAMES = /** @type {Record<string, string>} */ ({
-  bar: "Bar", indicators: "Indicators", prompt: "Model call", signal: "View", decision: "Decision", intent: "Intent", outcome: "Outcome", order: "Order", fill: "Fill",
+  bar: "Bar",
+  indicators: "Indicators",
+  prompt: "Model call",
+  signal: "View",
+  decision: "Decision",
+  intent: "Intent",
+  outcome: "Outcome",
+  order: "Order",
+  fill: "Fill",
 });
 /** In which order facts of one moment follow from each other. */
 const ORDER = ["bar", "quote", "indicators", "prompt", "signal", "decision", "command", "intent", "order", "fill", "outcome"];
@@ -33,54 +41,112 @@ export function steps(answer) {
 
 /** @param {{fact: any}} props */
 function Indicators({ fact }) {
-  return html`<dl class="values">${Object.entries(fact.values).map(([name, value]) => html`<div key=${name}><dt>${indicatorName(name)}</dt>
-    <dd class="figure" title=${fact.origins?.[name] ? `from ${fact.origins[name]}` : undefined}>${number(/** @type {number} */ (value), 2)}</dd></div>`)}</dl>`;
+  const origin = (/** @type {string} */ name) => (fact.origins?.[name] ? `from ${fact.origins[name]}` : undefined);
+  return html`<dl class="values">
+    ${Object.entries(fact.values).map(
+      ([name, value]) => html`<div key=${name}>
+        <dt>${indicatorName(name)}</dt><dd class="figure" title=${origin(name)}>${number(/** @type {number} */ (value), 2)}</dd>
+      </div>`,
+    )}
+  </dl>`;
 }
 
 /** @param {{fact: any}} props */
 function View({ fact }) {
   if (fact.kind === "abstention") return html`<p>${abstained(fact.reason)}</p>`;
-  return html`<p><strong>${fact.direction}</strong>, conviction ${number(fact.conviction, 2)}, confidence ${percent(fact.confidence, 0)}. ${fact.reasoning}</p>`;
+  const figures = `conviction ${number(fact.conviction, 2)}, confidence ${percent(fact.confidence, 0)}`;
+  return html`<p><strong>${fact.direction}</strong>, ${figures}. ${fact.reasoning}</p>`;
 }
 
 /** @param {{fact: any}} props */
 function Decided({ fact }) {
-  return html`<div class="why-score"><${Score} value=${fact.score} /><span class="figure">${number(fact.score, 0)}</span></div><p>${fact.reasoning}</p>
-    <${Contributions} decision=${fact} />`;
+  return html`
+    <div class="why-score"><${Score} value=${fact.score} /><span class="figure">${number(fact.score, 0)}</span></div>
+    <p>${fact.reasoning}</p>
+    <${Contributions} decision=${fact} />
+  `;
+}
+
+/** @param {{one: any}} props */
+function Contribution({ one }) {
+  const silent = one.conviction === undefined || one.conviction === null;
+  const view = html`
+    <td>${one.direction ?? ""}</td>
+    <td class="num">${one.conviction > 0 ? "+" : ""}${number(one.conviction, 2)}</td>
+    <td class="num">${percent(one.confidence, 0)}</td>
+  `;
+  return html`<tr>
+    <th scope="row">${one.engine}</th>
+    ${silent ? html`<td colspan="3" class="quiet">${abstained(one.abstained ?? "")}</td>` : view}
+    <td class="num">${percent(one.share, 0)}</td>
+  </tr>`;
 }
 
 /** What each engine brought. @param {{decision: any}} props */
-export function Contributions({ decision }) {
-  return html`<table class="table table-tight"><thead><tr><th scope="col">Engine</th><th scope="col">View</th><th scope="col" class="num">Conviction</th><th scope="col" class="num">Confidence</th><th scope="col" class="num">Weighs</th></tr></thead>
-    <tbody>${decision.contributions.map(
-      (/** @type {any} */ one) => html`<tr key=${one.engine}><th scope="row">${one.engine}</th>${
-        one.conviction === undefined || one.conviction === null
-          ? html`<td colspan="3" class="quiet">${abstained(one.abstained ?? "")}</td>`
-          : html`<td>${one.direction ?? ""}</td><td class="num">${one.conviction > 0 ? "+" : ""}${number(one.conviction, 2)}</td><td class="num">${percent(one.confidence, 0)}</td>`
-      }<td class="num">${percent(one.share, 0)}</td></tr>`,
-    )}</tbody></table>`;
-}
+export const Contributions = ({ decision }) =>
+  html`<table class="table table-tight">
+    <thead>
+      <tr>
+        <th scope="col">Engine</th>
+        <th scope="col">View</th>
+        <th scope="col" class="num">Conviction</th>
+        <th scope="col" class="num">Confidence</th>
+        <th scope="col" class="num">Weighs</th>
+      </tr>
+    </thead>
+    <tbody>${decision.contributions.map((/** @type {any} */ one) => html`<${Contribution} key=${one.engine} one=${one} />`)}</tbody>
+  </table>`;
 
 /** @param {{fact: any}} props */
 function Prompt({ fact }) {
-  return html`<p>${fact.model}, prompt ${fact.prompt_version}, ${number(fact.total_ms / 1_000, 2)} s${fact.error && html`: <span class="down">${fact.error}</span>`}</p>
-    ${fact.messages.map((/** @type {any} */ message, /** @type {number} */ at) => html`<details key=${at}><summary>Asked (${message.role})</summary><pre class="raw">${message.content}</pre></details>`)}
-    ${fact.answer && html`<details><summary>Answered</summary><pre class="raw">${fact.answer}</pre></details>`}`;
+  return html`
+    <p>${fact.model}, prompt ${fact.prompt_version}, ${number(fact.total_ms / 1_000, 2)} s</p>
+    ${fact.error && html`<p class="down">${fact.error}</p>`}
+    ${fact.messages.map((/** @type {any} */ message, /** @type {number} */ at) => html`<details key=${at}>
+      <summary>Asked (${message.role})</summary>
+      <pre class="raw">${message.content}</pre>
+    </details>`)}
+    ${fact.answer && html`<details><summary>Answered</summary><pre class="raw">${fact.answer}</pre></details>`}
+  `;
 }
+
+/** @param {any} check */
+function checkWords({ code, detail, value, limit }) {
+  const numbers = value ? ` (${value}${limit ? ` of ${limit}` : ""})` : "";
+  return `${code.replaceAll("_", " ")}${detail ? `: ${detail}` : ""}${numbers}`;
+}
+
+/** @param {{check: any}} props */
+const Check = ({ check }) =>
+  html`<li class=${check.passed ? "up" : "down"}>
+    <${Icon} name=${check.passed ? "check" : "cross"} size=${13} />
+    <span><span class="sr-only">${check.passed ? "Passed" : "Not passed"}: </span>${checkWords(check)}</span>
+  </li>`;
 
 /** @param {{fact: any}} props */
 function Checks({ fact }) {
   if (!fact.checks?.length) return null;
-  return html`<ul class="checks">${fact.checks.map((/** @type {any} */ check, /** @type {number} */ at) => html`<li key=${at} class=${check.passed ? "up" : "down"}><${Icon} name=${check.passed ? "check" : "cross"} size=${13} />
-    <span><span class="sr-only">${check.passed ? "Passed: " : "Not passed: "}</span>${check.code.replaceAll("_", " ")}${check.detail && `: ${check.detail}`}${check.value && ` (${check.value}${check.limit ? ` of ${check.limit}` : ""})`}</span></li>`)}</ul>`;
+  return html`<ul class="checks">
+    ${fact.checks.map((/** @type {any} */ check, /** @type {number} */ at) => html`<${Check} key=${at} check=${check} />`)}
+  </ul>`;
+}
+
+/** @param {{fact: any}} props */
+function BarPrices({ fact }) {
+  const prices = ["open", "high", "low", "close"].map((name) => `${name} ${price(fact[name], fact.symbol)}`);
+  return html`<p class="figure">${prices.join(" · ")}</p>`;
 }
 
 /** @type {Record<string, (props: {fact: any}) => any>} */
 const BODIES = {
-  indicators: Indicators, signal: View, decision: Decided, prompt: Prompt,
-  bar: ({ fact }) => html`<p class="figure">open ${price(fact.open, fact.symbol)} · high ${price(fact.high, fact.symbol)} · low ${price(fact.low, fact.symbol)} · close ${price(fact.close, fact.symbol)}</p>`,
+  indicators: Indicators,
+  signal: View,
+  decision: Decided,
+  prompt: Prompt,
+  bar: BarPrices,
   outcome: ({ fact }) => html`<p>${words("outcome", fact).text}</p><${Checks} fact=${fact} />`,
-  intent: ({ fact }) => html`<p>${fact.terms.side} ${fact.terms.quantity}, ${fact.state}. Client order id <code>${fact.client_order_id}</code></p>`,
+  intent: ({ fact }) =>
+    html`<p>${fact.terms.side} ${fact.terms.quantity}, ${fact.state}. Client order id <code>${fact.client_order_id}</code></p>`,
 };
 
 /** @param {{step: {topic: string, id: string, fact: any}}} props */
@@ -89,9 +155,15 @@ function Step({ step: { topic, id, fact } }) {
   const Body = BODIES[topic];
   const said = words(topic, fact);
   const name = topic === "signal" || topic === "prompt" ? `${NAMES[topic]} of ${fact.engine}` : (NAMES[topic] ?? said.title);
-  return html`<li class=${classes("why-step", asked.value === id && "why-asked")}><div class="why-head"><strong>${name}</strong>${asked.value === id && html`<${Badge} tone="info">asked about<//>`}<${Moment} at=${fact.made_at} /></div>
+  return html`<li class=${classes("why-step", asked.value === id && "why-asked")}>
+    <div class="why-head">
+      <strong>${name}</strong>
+      ${asked.value === id && html`<${Badge} tone="info">asked about<//>`}
+      <${Moment} at=${fact.made_at} />
+    </div>
     ${Body ? html`<${Body} fact=${fact} />` : html`<p>${said.title}. ${said.text}</p>`}
-    <details><summary>The fact itself</summary><pre class="raw">${JSON.stringify(fact, null, 2)}</pre></details></li>`;
+    <details><summary>The fact itself</summary><pre class="raw">${JSON.stringify(fact, null, 2)}</pre></details>
+  </li>`;
 }
 
 export function WhyDialog() {
@@ -109,5 +181,8 @@ export function WhyDialog() {
   return html`<${Dialog} title="How it came about" onClose=${close} actions=${actions} wide>
     ${!answer && html`<${Empty} title="Reading the history…" />`}
     ${answer instanceof Error && html`<${Empty} title="Nothing found">${answer.message}<//>`}
-    ${answer && !(answer instanceof Error) && html`<ol class="why">${steps(answer).map((step) => html`<${Step} key=${step.id} step=${step} />`)}</ol>`}<//>`;
+    ${answer && !(answer instanceof Error) && html`<ol class="why">
+      ${steps(answer).map((step) => html`<${Step} key=${step.id} step=${step} />`)}
+    </ol>`}
+  <//>`;
 }
