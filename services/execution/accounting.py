@@ -16,7 +16,8 @@ from shared.risk import baselines as base
 from shared.risk.baselines import Baselines, trading_day
 
 REFRESH_SECONDS = 10.0
-LEAST_SECONDS = 1.0  # between two questions; a broker counts them
+LEAST_SECONDS = 1.0  # between two looks
+SHARE = 0.3  # of the broker's request limit that looking may use, at two requests a look
 WITNESSED = timedelta(minutes=10)
 ZERO = Decimal(0)
 
@@ -29,6 +30,8 @@ class Accounting:
         self._seen_at: datetime | None = None
         self._asked_at = float("-inf")
         self.reconciled_at: datetime | None = None
+        limit = desk.broker.abilities.requests_per_minute
+        self._pace = LEAST_SECONDS if limit is None else max(LEAST_SECONDS, 2 * 60 / (limit * SHARE))
 
     async def run(self) -> None:
         """Asks after every change, and every ten seconds."""
@@ -40,11 +43,12 @@ class Accounting:
             except TimeoutError:
                 pass
             desk.dirty.clear()
-            await desk.clock.sleep(max(self._asked_at + LEAST_SECONDS - desk.clock.monotonic(), 0.0))
+            await desk.clock.sleep(max(self._asked_at + self._pace - desk.clock.monotonic(), 0.0))
             try:
                 await self.refresh()
             except TradingError as error:
                 desk.report(error)
+                await desk.clock.sleep(getattr(error, "retry_after_seconds", None) or 0.0)
 
     async def refresh(self) -> None:
         """Raises what the broker raises."""

@@ -43,6 +43,7 @@ from shared.runtime.process import Process
 CONSUMER = "execution"
 REREAD_SECONDS = 1.0
 CLOCK_SECONDS = 15.0
+ASSETS_SECONDS = 900.0
 DRAIN_SECONDS = 5.5
 SETTLE_SECONDS = 1.0
 BEAT = timedelta(seconds=2)
@@ -109,16 +110,17 @@ class Active:
         if desk.views.market is not None:
             desk.broker.market(desk.views.market)
         switching = Switching(desk, self._following, self._path, self._accounting, since=await self._since())
-        parts = [desk.recorder.run(), switching.run(), self._following.run(), self._attend_states(), self._keep_reading(), self._work()]
+        keeping = [self._attend_states(), self._keep_reading(), self._keep_assets()]
+        parts = [desk.recorder.run(), switching.run(), self._following.run(), *keeping, self._work()]
         try:
-            await self._together(parts)
+            await self._together(parts, switching)
         finally:
             desk.books.reconciled = False
-            for part in (self._guarding, switching, self._resolving):
+            for part in (self._guarding, switching, self._resolving, self._following):
                 await part.close()
             self._fencing.close()
 
-    async def _together(self, parts: list[Coroutine[Any, Any, None]]) -> None:
+    async def _together(self, parts: list[Coroutine[Any, Any, None]], switching: Switching) -> None:
         """Runs the parts until the process stops and the last has finished its work, or one of them fails."""
         tasks = [asyncio.ensure_future(part) for part in parts]
         work = tasks[-1]
@@ -129,6 +131,7 @@ class Active:
             if self._process.stopping.is_set():  # what is on its way comes back and is recorded before the lease is given up
                 await asyncio.wait({work}, timeout=DRAIN_SECONDS)
                 await asyncio.wait([asyncio.ensure_future(self.desk.sending.landed())], timeout=SETTLE_SECONDS)
+                switching.stopped()
                 await self.desk.recorder.settle(SETTLE_SECONDS)
         finally:
             for task in tasks:
@@ -207,11 +210,14 @@ class Active:
         return f"{fact.command} {fact.arguments.get('symbol', '')}"[:80]
 
     async def _on_decision(self, event: Event[Any]) -> None:
+        """Returns, and so lets the cursor move on, only once the outcome is in Redis."""
         await self._path.follow(of_decision(event.fact))
         self._accounting.check_failures()
+        await self.desk.recorder.written()
 
     async def _on_command(self, event: Event[Any]) -> None:
         await self._commanding.handle(event.fact)
+        await self.desk.recorder.written()
 
     async def _on_state(self, event: Event[Any]) -> None:
         self.desk.views.see(event)
@@ -225,6 +231,19 @@ class Active:
         self.desk.broker.market(quote)
         assert quote.symbol is not None
         self._guarding.watch(quote.symbol)
+
+    async def _keep_assets(self) -> None:
+        """Each instrument's terms, known before its first decision, asked for at a pace that leaves the broker's limit to orders."""
+        desk = self.desk
+        limit = desk.broker.abilities.requests_per_minute
+        while True:
+            for symbol in desk.served:
+                try:
+                    await desk.asset(symbol, renew=True)
+                except TradingError as error:
+                    desk.report(error, symbol=symbol)
+                await desk.clock.sleep(0.05 if limit is None else 60 / limit)
+            await desk.clock.sleep(ASSETS_SECONDS)
 
     # ---- reading again ---------------------------------------------------------------------------------------------------------
     def _redis_restarted(self) -> None:

@@ -11,7 +11,6 @@ OrderNotFound      the broker does not know this order
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,11 +30,6 @@ class Stopped(TradingError):
     def __init__(self, code: str, text: str, *, symbol: str | None = None) -> None:
         super().__init__(text, symbol=symbol)
         self.code = code
-
-
-def lane_of(symbol: str, lanes: int) -> int:
-    """Which of the sending lanes carries a symbol: always the same."""
-    return zlib.crc32(symbol.encode()) % lanes
 
 
 # Called by the plugin on the thread that sends, after every wait, right before the request's first byte. Raises Stopped.

@@ -7,6 +7,7 @@ up to the sending lanes.
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from services.execution.books import Books
-from services.execution.broker import Broker, BrokerClock, lane_of
+from services.execution.broker import Broker, BrokerClock
 from services.execution.recorder import Recorder
 from services.execution.scribe import Scribe, ref_of
 from services.execution.sending import Sending
@@ -88,8 +89,11 @@ class Desk:
     def lock(self, symbol: str) -> asyncio.Lock:
         return self._locks[symbol]
 
-    def lane(self, symbol: str) -> asyncio.Lock:
-        return self._lanes[lane_of(symbol, self.broker.abilities.lanes)]
+    def lane(self, symbol: str, *, entering: bool) -> asyncio.Lock:
+        """What closes or protects has a lane of its own: it never waits behind entries."""
+        lanes = self.broker.abilities.lanes
+        entries = max(lanes - 1, 1)
+        return self._lanes[zlib.crc32(symbol.encode()) % entries if entering else lanes - 1]
 
     def tell(self, *facts: Fact) -> None:
         """Puts facts in line to be recorded."""
@@ -112,10 +116,10 @@ class Desk:
         self.guard_wanted.set()
 
     # ---- what the broker says of instruments and hours -------------------------------------------------------------------------
-    async def asset(self, symbol: str) -> Asset | None:
+    async def asset(self, symbol: str, *, renew: bool = False) -> Asset | None:
         known = self._assets.get(symbol)
         now = self.clock.monotonic()
-        if known is None or now - known[1] > ASSET_LIFE.total_seconds():
+        if renew or known is None or now - known[1] > ASSET_LIFE.total_seconds():
             try:
                 known = (await self.broker.asset(symbol), now)
             except BrokerUnavailable:

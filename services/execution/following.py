@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Coroutine
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from services.execution.books import Recent
 from services.execution.broker import BrokerFill, BrokerOrder, Update
@@ -22,12 +24,14 @@ from shared.trading.lifecycle import AT_BROKER, OVER, Event, advance
 
 # An order that should end is asked for when the stream does not say so.
 ASK_SECONDS = 0.4
+TAKE_BACK_SECONDS = 10.0
 
 
 class Following:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._ends: defaultdict[str, list[asyncio.Event]] = defaultdict(list)
+        self._tasks: set[asyncio.Task[None]] = set()
         self._withdrawn: Recent[str, None] = Recent()  # orders that we cancelled ourselves
         self._checks: Recent[str, tuple[Check, ...]] = Recent()  # of the gate, by client order id, for every step of the outcome
 
@@ -54,7 +58,7 @@ class Following:
         books = self._desk.books
         news = False
         for one in order.flat():
-            if books.is_ours(order) or books.is_ours(one):
+            if one.open and (books.is_ours(order) or books.is_ours(one)):
                 books.ours.add(one.order_id)
             news |= self._observe(one, position=position, listed=listed)
         return news
@@ -124,6 +128,8 @@ class Following:
             return
         if was == "abandoned":
             self._desk.books.differences += 1
+            if order.open:  # told as never sent, and here it is
+                self._begin(self._take_back(order))
         if was not in AT_BROKER:
             self._desk.books.failures = 0 if moved.state != "rejected" else self._desk.books.failures + 1
             self.say(
@@ -158,6 +164,21 @@ class Following:
         checks = checks or (self._checks.get(intent.client_order_id, ()) if intent else ())
         desk.count(kind, code)
         desk.tell(desk.scribe.outcome(origin, chain.steps, kind, code, reason, checks=checks, intent=intent, order=order))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.add(task := asyncio.get_running_loop().create_task(work))
+        task.add_done_callback(self._tasks.discard)
+
+    async def _take_back(self, order: BrokerOrder) -> None:
+        try:
+            await self.withdraw([order], seconds=TAKE_BACK_SECONDS)
+        except TradingError as error:
+            self._desk.report(error, order_id=order.order_id)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # ---- waiting for an end ----------------------------------------------------------------------------------------------------
     async def ended(self, order_id: str, *, seconds: float) -> bool:

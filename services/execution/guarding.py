@@ -30,6 +30,7 @@ from shared.trading.states import Barrier
 GRACE_SECONDS = 3.0  # for a resting order to fill once its level is reached
 AGAIN_SECONDS = 30.0  # before a placement that the broker refused is tried again
 MINUTE_SECONDS = 60.0
+AT_ONCE = 4
 
 
 @dataclass(slots=True)
@@ -49,6 +50,7 @@ class Guarding:
         self._path = path
         self._submitting = submitting
         self._resolving = resolving
+        self._some = asyncio.Semaphore(AT_ONCE)
         self._doubts: set[asyncio.Task[None]] = set()
         self._sightings: dict[str, Sighting] = {}
         self._not_before: dict[str, float] = {}
@@ -63,18 +65,20 @@ class Guarding:
             except TimeoutError:
                 desk.guarded.update(desk.books.positions)
             desk.guard_wanted.clear()
-            symbols, later = list(desk.guarded), []
+            symbols = list(desk.guarded)
             desk.guarded.clear()
-            for symbol in symbols:
-                try:
-                    await self.look(symbol)
-                except BusError:
-                    raise
-                except TradingError as error:
-                    desk.report(error, symbol=symbol)
-                    later.append(symbol)
-            if later:
-                self._not_before |= {symbol: desk.clock.monotonic() + AGAIN_SECONDS for symbol in later}
+            await asyncio.gather(*(self._look_safely(symbol) for symbol in symbols))
+
+    async def _look_safely(self, symbol: str) -> None:
+        """One symbol's trouble is its own."""
+        async with self._some:
+            try:
+                await self.look(symbol)
+            except BusError:
+                raise
+            except TradingError as error:
+                self._desk.report(error, symbol=symbol)
+                self._not_before[symbol] = self._desk.clock.monotonic() + AGAIN_SECONDS
 
     # ---- what rests ------------------------------------------------------------------------------------------------------------
     async def look(self, symbol: str) -> None:
@@ -141,7 +145,7 @@ class Guarding:
             agreed = terms.model_copy(update={"quantity": verdict.quantity})
             return Want(origin=origin, effect="protective", leg="protection", terms=agreed, checks=verdict.checks)
 
-        step = await self._submitting.submit(origin, plan)
+        step = await self._submitting.submit(origin, plan, entering=False)
         if isinstance(step, Done) and not step.failed:
             return
         # Refused, not sent or unknown: our own watch stands until another look finds out more.

@@ -138,12 +138,13 @@ class Path:
                 await desk.read_positions()
                 continue
             standing = [order for order in desk.books.open_orders(origin.symbol) if desk.books.is_ours(order)]
-            if standing or desk.lane(origin.symbol).locked():  # a refusal waits for nobody, and withdraws nothing
+            entering = wish.leg == "entry"
+            if standing or desk.lane(origin.symbol, entering=entering).locked():  # a refusal waits for nobody, and withdraws nothing
                 verdict = self._judge(origin, wish, pending)
                 if verdict.stopped is not None:
                     return self._submitting.stop(origin, verdict.stopped, verdict.checks, pending)
             if not standing:
-                return await self._submitting.submit(origin, lambda: self._plan(origin, pending), pending)
+                return await self._submitting.submit(origin, lambda: self._plan(origin, pending), entering=entering, pending=pending)
             # Ours are in the way: opposite ones as a wash trade, those of the same side by the units they have reserved.
             await self._following.withdraw(standing, seconds=CANCEL_SECONDS)
             await desk.read_positions()

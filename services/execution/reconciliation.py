@@ -18,12 +18,13 @@ from shared.domain.errors import OrderNotFound, TradingError
 from shared.trading.increments import plain
 
 EVERY_SECONDS = 60.0
-OVERLAP = timedelta(minutes=10)
+OVERLAP = timedelta(minutes=10)  # after a start, a reconnection or a restart of Redis; the routine look goes back less
+ROUTINE_OVERLAP = timedelta(minutes=1)
 FIRST_LOOK = timedelta(hours=24)
 # What changed this recently may simply not have been told yet.
 RECENT = timedelta(seconds=5)
-# An intent that is certainly not with the broker and that nobody has taken up again.
-FORGOTTEN = timedelta(seconds=90)
+# An intent that is certainly not with the broker and that nobody has taken up again; protection is placed anew, never sent again.
+FORGOTTEN, FORGOTTEN_PROTECTION = timedelta(seconds=90), timedelta(seconds=5)
 
 
 class Reconciliation:
@@ -35,20 +36,24 @@ class Reconciliation:
         self._one_at_a_time = asyncio.Lock()
 
     async def run(self) -> None:
-        desk = self._desk
+        desk, wait = self._desk, 1.0
         while True:
+            routine = False
             try:
                 async with asyncio.timeout(EVERY_SECONDS):
                     await desk.reconcile_wanted.wait()
             except TimeoutError:
-                pass
+                routine = True
             desk.reconcile_wanted.clear()
             try:
-                await self.once()
+                await self.once(routine=routine)
             except TradingError as error:
                 desk.report(error)
                 desk.reconcile_wanted.set()
-                await desk.clock.sleep(1.0)
+                await desk.clock.sleep(wait)
+                wait = min(wait * 2, 10.0)
+            else:
+                wait = 1.0
 
     async def until_done(self) -> None:
         """The first one, tried until the broker answers."""
@@ -63,13 +68,16 @@ class Reconciliation:
             else:
                 return
 
-    async def once(self) -> int:
-        """How many differences were found. Raises what the broker raises; then nothing counts as reconciled that did not before."""
+    async def once(self, *, routine: bool = False) -> int:
+        """How many differences were found. `routine`: nothing was missed that we know of.
+
+        Raises what the broker raises; then nothing counts as reconciled that did not before.
+        """
         async with self._one_at_a_time:
             desk, books = self._desk, self._desk.books
             before = books.differences
             began = desk.clock.now()
-            since = self._since(began)
+            since = self._since(began, ROUTINE_OVERLAP if routine else OVERLAP)
             await self._take_orders(since)
             await self._take_fills(since)
             asked_at = desk.clock.monotonic()
@@ -78,8 +86,9 @@ class Reconciliation:
             )
             books.take_account(account, asked_at=asked_at)
             self._take_positions(positions, asked_at)
-            await asyncio.gather(*(desk.asset(symbol) for symbol in {*desk.served, *(one.symbol for one in positions)}))
-            await self._resolve()
+            for position in positions:
+                await desk.asset(position.symbol)
+            self._resolve()
             self._accounting.reconciled_at = began
             books.reconciled = True
             self._accounting.settle()
@@ -90,10 +99,10 @@ class Reconciliation:
             desk.process.counters["reconciliations"] += 1
             return books.differences - before
 
-    def _since(self, now: datetime) -> datetime:
+    def _since(self, now: datetime, overlap: timedelta) -> datetime:
         last = self._accounting.reconciled_at
         unresolved = [one.recorded_at for one in self._desk.books.unresolved()]
-        return min([last or now - FIRST_LOOK, *unresolved]) - OVERLAP
+        return min([last or now - FIRST_LOOK, *unresolved]) - overlap
 
     # ---- orders and fills ------------------------------------------------------------------------------------------------------
     async def _take_orders(self, since: datetime) -> None:
@@ -153,18 +162,19 @@ class Reconciliation:
         desk.tell(*(desk.position_fact(position.symbol) for position in changed))
 
     # ---- intents ---------------------------------------------------------------------------------------------------------------
-    async def _resolve(self) -> None:
+    def _resolve(self) -> None:
         """Asks for every intent that may be with the broker. Those in our own hands are being followed there already."""
         inherited = [one for one in self._desk.books.unresolved() if one.fence != self._desk.scribe.fence or one.state == "unknown"]
         # Asked for side by side and not waited for: their symbols wait, others need not.
         for intent in inherited:
             if intent.state != "intent":
-                self._resolving.begin(intent)
+                self._resolving.begin(intent).add_done_callback(lambda _: self._desk.reconcile_wanted.set())
 
     def _sweep(self, now: datetime) -> None:
         """Ends what was recorded, was certainly not sent, and has found nobody to take it up again."""
         for intent in self._desk.books.unresolved():
-            if intent.state == "intent" and now - intent.recorded_at > FORGOTTEN:
+            limit = FORGOTTEN_PROTECTION if intent.origin == "protection" else FORGOTTEN
+            if intent.state == "intent" and now - intent.recorded_at > limit:
                 given_up = self._following.step(intent, "given_up", detail="nobody took it up again")
                 self._following.say(
                     origin_of(intent), "failed", "interrupted", "it was recorded and never sent", intent=given_up, final=True

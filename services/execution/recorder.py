@@ -1,7 +1,7 @@
 """Facts to Redis, in order, many in one round trip, tried again until they are there.
 
-What is to be recorded before something happens is awaited (`record`); everything else is put in line. A restart of Redis that may have lost
-its last second is answered by writing the last minutes once more, which changes nothing where nothing was lost.
+What is to be recorded before something happens is awaited (`record`); everything else is put in line. A restart of Redis that may have
+lost its last second is answered by writing the last ten once more, which changes nothing where nothing was lost.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from datetime import timedelta
 
 from shared.bus.port import Bus, Health, Publication
 from shared.domain.errors import BusError, BusUnavailable, FactInvalid, FenceLost, TradingError
 from shared.runtime.clock import Clock
 
 BATCH = 200
-REMEMBERED = timedelta(minutes=3)
-REMEMBERED_MOST = 20_000
+# Before the last thing written: Redis flushes every second, and a slow disk takes a few.
+REMEMBERED_SECONDS = 10.0
+REMEMBERED_MOST = 5_000
 RECORD_SECONDS = 1.0
 
 
@@ -32,6 +32,7 @@ class Recorder:
         self._waiting: deque[tuple[Publication, asyncio.Future[None] | None]] = deque()
         self._more = asyncio.Event()
         self._written: deque[tuple[float, Publication]] = deque(maxlen=REMEMBERED_MOST)
+        self._again: list[Publication] = []
         self._run_id = ""
 
     @property
@@ -56,6 +57,15 @@ class Recorder:
         except TimeoutError:
             raise BusUnavailable(f"what is about to be sent could not be recorded within {RECORD_SECONDS:g} s") from None
 
+    async def written(self) -> None:
+        """Returns once everything that is in line now is in Redis, however long that takes. Raises FenceLost."""
+        if self._waiting:
+            publication, done = self._waiting[-1]
+            if done is None:
+                done = asyncio.get_running_loop().create_future()
+                self._waiting[-1] = (publication, done)
+            await asyncio.shield(done)
+
     async def settle(self, seconds: float) -> None:
         """Waits until nothing is in line, at most so long."""
         until = self._clock.monotonic() + seconds
@@ -68,6 +78,8 @@ class Recorder:
         wait = 0.05
         while True:
             await self._more.wait()
+            self._waiting.extendleft((publication, None) for publication in reversed(self._again))
+            self._again.clear()
             batch = [self._waiting[place] for place in range(min(BATCH, len(self._waiting)))]
             try:
                 await self._write(batch)
@@ -90,8 +102,10 @@ class Recorder:
         except FactInvalid:
             await self._write_one_by_one(batch)
         now = self._clock.monotonic()
-        for publication, done in batch:
-            self._waiting.popleft()
+        while self._written and self._written[0][0] < now - REMEMBERED_SECONDS:
+            self._written.popleft()
+        for _ in batch:
+            publication, done = self._waiting.popleft()
             self._written.append((now, publication))
             if done is not None and not done.done():
                 done.set_result(None)
@@ -113,7 +127,7 @@ class Recorder:
         self._waiting.clear()
 
     async def look_for_restart(self) -> Health | None:
-        """Compares Redis' run id with the last one seen; on another one writes the last minutes again. None while Redis is away."""
+        """Compares Redis' run id with the last one seen; on another one writes the last seconds again. None while Redis is away."""
         try:
             health = await self._bus.health()
         except BusError:
@@ -126,9 +140,7 @@ class Recorder:
         return health
 
     def _repeat(self) -> None:
-        since = self._clock.monotonic() - REMEMBERED.total_seconds()
-        again = [publication for at, publication in self._written if at >= since]
+        """Before all that is in line, at the next turn: a batch may be on its way now."""
+        self._again = [publication for _, publication in self._written]
         self._written.clear()
-        self._waiting.extendleft((publication, None) for publication in reversed(again))
-        if self._waiting:
-            self._more.set()
+        self._more.set()

@@ -15,7 +15,7 @@ from services.execution.broker import BrokerOrder, Stopped
 from services.execution.desk import Desk
 from services.execution.following import Following
 from services.execution.origin import Origin
-from shared.domain.errors import BrokerDenied, BrokerUnavailable, BusUnavailable, OrderRefused, OrderUnknown
+from shared.domain.errors import BrokerDenied, BrokerUnavailable, BusUnavailable, FenceLost, OrderRefused, OrderUnknown
 from shared.domain.orders import Check, Intent, OrderTerms
 from shared.risk.limits import kind_of
 from shared.trading.increments import plain
@@ -84,9 +84,9 @@ class Submitting:
         self._desk = desk
         self._following = following
 
-    async def submit(self, origin: Origin, plan: Plan, pending: Intent | None = None) -> Step:
+    async def submit(self, origin: Origin, plan: Plan, *, entering: bool, pending: Intent | None = None) -> Step:
         """`plan` decides; it is asked inside the lane, so that no wait lies between the gate and the intent."""
-        async with self._desk.lane(origin.symbol):
+        async with self._desk.lane(origin.symbol, entering=entering):
             want = plan()
             if isinstance(want, Stop):
                 return self.stop(origin, want.barrier, want.checks, pending)
@@ -123,9 +123,9 @@ class Submitting:
         except Stopped as stop:
             if stop.code in PASSING:
                 return self._not_sent(intent, str(stop), RETRY_SECONDS)
+            if stop.code == "lease_lost":  # whoever is active now finds the intent, and the decision in its place
+                raise FenceLost(str(stop), symbol=symbol) from None
             back = following.step(intent, "not_sent", detail=stop.code)
-            if stop.code == "lease_lost":  # whoever is active now decides
-                return Done(failed=stop.code)
             return self.stop(want.origin, Barrier(stop.code, str(stop)), want.checks, back)
         except BrokerUnavailable as error:
             desk.report(error)

@@ -2,7 +2,7 @@
 
 "Off" and "halted" are said when nothing is between its last check and the broker's answer, and no answer is still being asked for. Until
 then the last word stands, with the number of orders that drain. "On" is said when nothing is missing any more. Where entries are no longer
-allowed, those that work are cancelled.
+allowed, those that work are cancelled, as are those that a bar's time has not filled.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from services.execution.accounting import Accounting
@@ -26,6 +26,7 @@ from shared.trading.states import Switches
 BEAT_SECONDS = 0.5
 DRAIN_BEAT_SECONDS = 0.02
 WITHDRAW_SECONDS = 3.0
+LEAST_ENTRY_LIFE = timedelta(minutes=1)
 State = Literal["off", "on", "halted", "starting"]
 
 
@@ -86,8 +87,8 @@ class Switching:
                 return False
         self._force = wanted
         self._say(wanted, missing)
-        if not wanted.entries and wanted.state != "starting":
-            self._withdraw_entries()
+        if wanted.state != "starting":
+            self._withdraw_entries(wanted)
         self._flatten(desk.views.halt)
         return True
 
@@ -162,9 +163,17 @@ class Switching:
             views.lifted = None
             self._accounting.rebase()
 
-    def _withdraw_entries(self) -> None:
-        books = self._desk.books
-        entries = [order for one in books.working_entries() if (order := books.orders.get(one.order_id or "")) is not None]
+    def _withdraw_entries(self, force: Force) -> None:
+        """Entries that are no longer allowed, and those that have not filled within a bar."""
+        books, desk = self._desk.books, self._desk
+        working = (books.orders.get(one.order_id or "") for one in books.working_entries())
+        overdue = desk.clock.now() - max(desk.settings.timeframe.length, LEAST_ENTRY_LIFE)
+        entries = [
+            order
+            for order in working
+            if order is not None
+            and (not force.entries or desk.views.switches(order.symbol).paused or (order.submitted_at or order.at) < overdue)
+        ]
         if entries and not self._withdrawing:
             self._begin(self._withdraw(entries), self._withdrawing)
 
@@ -188,6 +197,10 @@ class Switching:
         for symbol in [symbol for symbol in desk.books.positions if desk.held(symbol)]:
             origin = of_protection(symbol, halt.at, "flatten", inputs=(halt.id,))
             self._begin(self._path.follow(origin), self._flattening)
+
+    def stopped(self) -> None:
+        """Nobody acts until a process is active again."""
+        self._say(Force("starting", False, self._force.revision, self._force.halt_id), {"running": "execution has stopped"})
 
     async def close(self) -> None:
         tasks = [*self._flattening, *self._withdrawing]

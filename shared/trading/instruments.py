@@ -54,7 +54,7 @@ class Form:
 class Abilities:
     """What a broker can do.
 
-    lanes                how many orders may be on their way at once; a symbol always takes the same lane
+    lanes                how many orders may be on their way at once, never two of one symbol
     requests_per_minute  the broker's limit for everything together, None where it names none
     streams              it tells of changes by itself
     remembers            it keeps its books when our process ends

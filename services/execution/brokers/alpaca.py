@@ -1,4 +1,4 @@
-"""Alpaca through alpaca-py, whose clients block: one thread a sending lane, two for questions, one for the stream of updates.
+"""Alpaca through alpaca-py, whose clients block: a few threads that send, two that ask, one for the stream of updates.
 
 alpaca-py's own retry of order posts is off, every request has a socket timeout, quantities and prices travel as plain decimal strings, and
 answers are read raw, since its closed enums break on a new status. Live needs TRADING_MODE=live, whatever the keys are.
@@ -31,7 +31,6 @@ from services.execution.broker import (
     LastLook,
     Memory,
     Update,
-    lane_of,
 )
 from services.execution.brokers import _alpaca_answers as answers
 from services.execution.brokers import _alpaca_errors as errors
@@ -112,7 +111,7 @@ class AlpacaBroker:
         self._urls = (base_url, data_url, stream_url)
         self._waits = (CONNECT_SECONDS, read_seconds, idle_seconds)
         self._of_thread = threading.local()
-        self._lanes = [ThreadPoolExecutor(1, thread_name_prefix=f"{name}-send-{number}") for number in range(ABILITIES.lanes)]
+        self._sending = ThreadPoolExecutor(ABILITIES.lanes, thread_name_prefix=f"{name}-send")
         self._asking = ThreadPoolExecutor(2, thread_name_prefix=f"{name}-ask")
         self._assets: dict[str, Asset] = {}
         self._crypto_listed_at: float | None = None
@@ -277,7 +276,7 @@ class AlpacaBroker:
             except (APIError, RequestException) as error:
                 raise errors.sending(error, sent=was_sent(), symbol=symbol) from None
 
-        answer = await self._run(self._lanes[lane_of(symbol, len(self._lanes))], work)
+        answer = await self._run(self._sending, work)
         try:
             return answers.read("answer to an order", answer, answers.order)
         except BrokerUnavailable as error:  # accepted, and then nonsense
@@ -327,7 +326,7 @@ class AlpacaBroker:
             stream.end()
 
     async def close(self) -> None:
-        for pool in (*self._lanes, self._asking):
+        for pool in (self._sending, self._asking):
             pool.shutdown(wait=False, cancel_futures=True)
 
 

@@ -226,3 +226,27 @@ def test_a_simulated_account_is_recalled_from_its_facts() -> None:
         assert (await rig.ended(await rig.decide("sell"))).outcome == "executed"
 
     rigged(story)
+
+
+def test_a_lease_lost_during_a_submission_leaves_the_decision_to_whoever_is_active_next() -> None:
+    async def story(rig: Rig) -> None:
+        rig.start()
+        await asyncio.sleep(1)
+        submit = rig.broker.submit
+
+        async def robbed(*given: Any) -> Any:
+            rig.broker.submit = submit  # type: ignore[method-assign]
+            with rig.bus._store._lock:
+                rig.bus._store._texts.pop("lease:{execution:simulated}")
+            return await submit(*given)
+
+        rig.broker.submit = robbed  # type: ignore[method-assign]
+        decision = await rig.decide("buy")
+        outcome = await rig.ended(decision)
+        assert outcome.outcome == "executed"
+        assert len(rig.broker.posts) == 1
+        assert len(rig.actives) == 2
+        await asyncio.sleep(2)
+        await rig.agree()
+
+    rigged(story, **NO_PROTECTION)

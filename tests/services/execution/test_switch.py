@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -245,3 +246,48 @@ def test_the_last_look_believes_the_stricter_of_redis_and_what_was_seen() -> Non
         active._fencing.look("BTC/USD", "protective")()
 
     rigged(story)
+
+
+def test_an_entry_that_does_not_fill_is_withdrawn_after_a_bar_or_when_its_symbol_is_paused() -> None:
+    async def story(rig: Rig) -> None:
+        from dataclasses import replace
+
+        rig.broker._account.rules = replace(rig.broker._account.rules, volume_cap=Decimal(0))
+        slow = dict(rig.broker._quotes)
+        for pausing in (False, True):
+            rig.broker._quotes.clear()  # the market is silent: nothing fills
+            rig.broker.market = lambda fact: None  # type: ignore[method-assign]
+            decision = await rig.decide("buy", rig.symbols[int(pausing)])
+            await rig.until(lambda symbol=decision.symbol: rig.broker._account.book.open(symbol))
+            if pausing:
+                await asking.pause(rig.bus, decision.symbol or "", by="tester")
+            began = rig.clock.monotonic()
+            outcome = await rig.ended(decision, seconds=400)
+            assert (outcome.outcome, outcome.code) == ("skipped", "withdrawn")
+            assert rig.clock.monotonic() - began < (5 if pausing else 310)
+        assert slow
+
+    rigged(story, symbols="BTC/USD,ETH/USD", **NO_PROTECTION)
+
+
+def test_an_exit_never_waits_behind_entries() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.ended(await rig.decide("buy", "AAPL"))
+        rig.broker.abilities = _lanes(rig, 2)
+        rig.broker.faults = ["slow:8"]
+        await rig.decide("buy", "BTC/USD")
+        await rig.until(lambda: len(rig.broker.posts) == 2)
+        waiting = await rig.decide("buy", "ETH/USD")
+        began = rig.clock.monotonic()
+        assert (await rig.ended(await rig.decide("sell", "AAPL"))).outcome == "executed"
+        assert rig.clock.monotonic() - began < 2
+        assert await rig.outcomes("ETH/USD", waiting.id) == []
+        assert (await rig.ended(waiting)).outcome == "executed"
+
+    rigged(story, symbols="BTC/USD,ETH/USD,AAPL", **NO_PROTECTION)
+
+
+def _lanes(rig: Rig, lanes: int) -> Any:
+    from dataclasses import replace
+
+    return replace(rig.broker.abilities, lanes=lanes)
