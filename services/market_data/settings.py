@@ -34,11 +34,5 @@ class MarketDataSettings(Markets):
             if name not in names(sources):
                 load(sources, name, setting="SOURCE")
         super().check_sides()
-        if "replay" not in self.sources:
-            return
-        if self.sources != ("replay",):
-            raise ConfigurationInvalid(f"SOURCE: a replay stands alone, was {','.join(self.sources)}; an old price must never fill in")
-        if self.broker_name != "simulated":
-            raise ConfigurationInvalid(f"BROKER: with SOURCE=replay orders are filled by BROKER=simulated, was {self.broker_name}")
-        if self.replay_data is None:
+        if "replay" in self.sources and self.replay_data is None:
             raise ConfigurationInvalid("REPLAY_DATA: is missing; SOURCE=replay needs a file or folder of bars")

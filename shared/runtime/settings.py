@@ -151,6 +151,10 @@ class Markets(Settings):
                 f"BROKER: orders to the sandbox need SOURCE=sandbox, was {','.join(self.sources)}; "
                 "set BROKER=simulated for fills at live prices, or give ALPACA_API_KEY and ALPACA_API_SECRET"
             )
+        if "replay" in self.sources and self.sources != ("replay",):
+            raise ConfigurationInvalid(f"SOURCE: a replay stands alone, was {','.join(self.sources)}; an old price must never fill in")
+        if "replay" in self.sources and self.broker_name != "simulated":
+            raise ConfigurationInvalid(f"BROKER: with SOURCE=replay orders are filled by BROKER=simulated, was {self.broker_name}")
         if self.timeframe.endswith("s") and not source_side and "replay" not in self.sources:
             raise ConfigurationInvalid(f"TIMEFRAME: seconds need the sandbox, was {self.timeframe} with SOURCE={','.join(self.sources)}")
         if bool(self.alpaca_api_key) != bool(self.alpaca_api_secret):
