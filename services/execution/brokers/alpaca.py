@@ -34,6 +34,7 @@ from services.execution.broker import (
 )
 from services.execution.brokers import _alpaca_answers as answers
 from services.execution.brokers import _alpaca_errors as errors
+from services.execution.brokers._alpaca_orders import ABILITIES, order_body
 from services.execution.brokers._http import BoundedSession, looking, was_sent
 from services.execution.settings import ExecutionSettings
 from shared.domain.errors import BrokerDenied, BrokerUnavailable, ConfigurationInvalid, OrderNotFound, OrderUnknown, TradingError
@@ -42,9 +43,7 @@ from shared.domain.market import Market, Quote
 from shared.domain.orders import OrderTerms
 from shared.domain.portfolio import TradingMode
 from shared.runtime.logging import get_logger
-from shared.trading.increments import plain
-from shared.trading.instruments import Abilities, Asset, Form
-from shared.trading.terms import is_bracket, is_pair
+from shared.trading.instruments import Asset
 
 T = TypeVar("T")
 URLS = {"paper": "https://paper-api.alpaca.markets", "live": "https://api.alpaca.markets"}
@@ -54,16 +53,6 @@ PAGE = 500
 CRYPTO_LIST_LIFE = timedelta(hours=1)
 # Deposits, withdrawals, and what moves between accounts.
 FLOWS = "CSD,CSW,TRANS,JNLC"
-
-ABILITIES = Abilities(
-    crypto=Form(types=frozenset({"market", "limit", "stop_limit"}), immediate="gtc", resting="gtc"),
-    whole=Form(types=frozenset({"market", "limit", "stop", "stop_limit"}), immediate="day", resting="gtc", groups=True, extended=True),
-    fraction=Form(types=frozenset({"market", "limit", "stop", "stop_limit"}), immediate="day", resting="day", extended=True),
-    shorting=True,
-    lanes=4,
-    requests_per_minute=200,
-    unsupported=frozenset({"option"}),
-)
 
 
 def connect(settings: ExecutionSettings) -> AlpacaBroker:
@@ -370,26 +359,3 @@ class _Stream(TradingStream):
     async def _finish(self) -> None:
         await self.stop_ws()
         await self.close()
-
-
-def order_body(symbol: str, terms: OrderTerms, client_order_id: str) -> dict[str, Any]:
-    """The request as Alpaca reads it: numbers as plain decimal text."""
-    body: dict[str, Any] = {
-        "symbol": symbol,
-        "qty": plain(terms.quantity),
-        "side": terms.side,
-        "type": terms.type,
-        "time_in_force": terms.time_in_force,
-        "client_order_id": client_order_id,
-    }
-    if terms.limit_price is not None:
-        body["limit_price"] = plain(terms.limit_price)
-    if terms.stop_price is not None:
-        body["stop_price"] = plain(terms.stop_price)
-    if terms.extended_hours:
-        body["extended_hours"] = True
-    if terms.take_profit is not None and terms.stop_loss is not None and (is_bracket(terms) or is_pair(terms)):
-        body["order_class"] = "oco" if is_pair(terms) else "bracket"
-        body["take_profit"] = {"limit_price": plain(terms.take_profit)}
-        body["stop_loss"] = {"stop_price": plain(terms.stop_loss)}
-    return body

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from services.execution.broker import (
@@ -24,44 +24,23 @@ from services.execution.broker import (
     Memory,
     Update,
 )
+from services.execution.brokers._simulated_orders import ABILITIES, middle, request, shown, weekday_clock
 from services.execution.settings import ExecutionSettings
 from shared.domain.errors import ConfigurationInvalid, OrderNotFound, OrderUnknown
 from shared.domain.fact import asset_class
 from shared.domain.market import Market, Quote, Venue
-from shared.domain.orders import OrderStatus, OrderTerms
+from shared.domain.orders import OrderTerms
 from shared.domain.portfolio import TradingMode
-from shared.risk.baselines import NEW_YORK
 from shared.runtime.clock import Clock, SystemClock
 from shared.simulation.account import Account
 from shared.simulation.ledger import Holding, Ledger
 from shared.simulation.matching import FillRules, Span
-from shared.simulation.orders import Event, Order, Refused, Request
-from shared.trading.instruments import Abilities, Asset, Form
-from shared.trading.terms import is_bracket, is_pair
+from shared.simulation.orders import Event, Order, Refused
+from shared.trading.instruments import Asset
 
 ACCOUNT = "simulated"
 CASH = Decimal(100_000)
-OPENS, CLOSES = timedelta(hours=9, minutes=30), timedelta(hours=16)
 ZERO = Decimal(0)
-ABILITIES = Abilities(
-    crypto=Form(types=frozenset({"market", "limit", "stop_limit"}), immediate="gtc", resting="gtc"),
-    whole=Form(types=frozenset({"market", "limit", "stop", "stop_limit"}), immediate="day", resting="gtc", groups=True),
-    fraction=Form(types=frozenset({"market", "limit", "stop", "stop_limit"}), immediate="day", resting="day"),
-    remembers=False,
-    unsupported=frozenset({"option"}),
-)
-_STATUSES: dict[str, OrderStatus] = {
-    "pending_new": "pending",
-    "accepted": "pending",
-    "new": "working",
-    "held": "held",
-    "partially_filled": "partially_filled",
-    "filled": "filled",
-    "canceled": "canceled",
-    "expired": "expired",
-    "rejected": "rejected",
-    "replaced": "replaced",
-}
 
 
 def connect(settings: ExecutionSettings) -> SimulatedBroker:
@@ -195,7 +174,7 @@ class SimulatedBroker:
         if self._suspended:
             raise Refused("trading is suspended", reason="other", symbol=symbol)
         try:
-            events = self._account.submit(_request(symbol, terms, client_order_id), now, expires_at=self._expires(terms, now))
+            events = self._account.submit(request(symbol, terms, client_order_id), now, expires_at=self._expires(terms, now))
         except Refused as error:
             if error.reason == "duplicate":
                 raise OrderUnknown(str(error), symbol=symbol) from None
@@ -240,7 +219,7 @@ class SimulatedBroker:
     def _advance(self, before: Quote, quote: Quote, now: datetime) -> None:
         """From one quote to the next; an order that came in between sees only the later one."""
         assert quote.symbol is not None
-        opened, closed = _middle(before), _middle(quote)
+        opened, closed = middle(before), middle(quote)
         start = now if before is quote else min(before.made_at, now)
         span = Span(
             symbol=quote.symbol,
@@ -302,64 +281,5 @@ class SimulatedBroker:
         pass
 
     def _shown(self, order: Order, *, legs: bool = True) -> BrokerOrder:
-        below = tuple(self._account.book.orders[one] for one in order.legs if one in self._account.book.orders) if legs else ()
-        return BrokerOrder(
-            order_id=order.id,
-            client_order_id=order.client_order_id,
-            symbol=order.symbol,
-            terms=OrderTerms(
-                side=order.side,
-                type=order.type,
-                quantity=order.quantity or order.filled,
-                time_in_force="gtc" if order.time_in_force == "fok" else order.time_in_force,
-                limit_price=order.limit_price,
-                stop_price=order.stop_price,
-            ),
-            status=_STATUSES[order.status],
-            broker_status=order.status,
-            filled=order.filled,
-            average_price=order.average_price,
-            at=order.updated_at,
-            submitted_at=order.created_at,
-            grouped=not order.simple,
-            parent_id=order.parent_id,
-            legs=tuple(self._shown(leg) for leg in below),
-        )
-
-
-def _request(symbol: str, terms: OrderTerms, client_order_id: str) -> Request:
-    group = is_bracket(terms) or is_pair(terms)
-    return Request(
-        symbol=symbol,
-        side=terms.side,
-        type=terms.type,
-        client_order_id=client_order_id,
-        quantity=terms.quantity,
-        time_in_force=terms.time_in_force,
-        limit_price=terms.limit_price,
-        stop_price=terms.stop_price,
-        order_class=("oco" if is_pair(terms) else "bracket") if group else "simple",
-        take_profit=terms.take_profit if group else None,
-        stop_loss=terms.stop_loss if group else None,
-    )
-
-
-def _middle(quote: Quote) -> Decimal:
-    assert quote.bid is not None
-    assert quote.ask is not None
-    return (quote.bid + quote.ask) / 2
-
-
-def weekday_clock(now: datetime) -> BrokerClock:
-    """Monday to Friday, 9:30 to 16:00 in New York; holidays are not known here, and a holiday's prices are stale."""
-    local = now.astimezone(NEW_YORK)
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
-    days = [midnight + timedelta(days=day) for day in range(8)]
-    sessions = [((day + OPENS), (day + CLOSES)) for day in days if day.weekday() < 5]
-    is_open = any(opens <= local < closes for opens, closes in sessions)
-    return BrokerClock(
-        at=now,
-        is_open=is_open,
-        next_open=next(opens for opens, _ in sessions if opens > local),
-        next_close=next(closes for _, closes in sessions if closes > local),
-    )
+        known = self._account.book.orders
+        return shown(order, tuple(known[one] for one in order.legs if one in known) if legs else ())

@@ -17,7 +17,8 @@ from services.execution.broker import Update
 from services.execution.brokers import _alpaca_answers as answers
 from services.execution.brokers import _alpaca_errors as errors
 from services.execution.brokers import alpaca, sandbox, simulated
-from services.execution.brokers.alpaca import AlpacaBroker, order_body
+from services.execution.brokers._alpaca_orders import order_body
+from services.execution.brokers.alpaca import AlpacaBroker
 from services.execution.service import connect
 from services.execution.settings import ExecutionSettings
 from shared.domain.errors import (
