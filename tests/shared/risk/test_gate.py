@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -248,3 +250,15 @@ def test_no_sequence_of_entries_exceeds_the_limits_when_all_fill_whatever_the_pr
 def test_the_switch_is_looked_at_first() -> None:
     assert ORDER[0].__name__ == "state"
     assert code(entry(made_at=NOW - timedelta(hours=1)), moment(switches=Switches(facts.trading("off")))) == "off"
+
+
+def test_the_page_for_people_has_the_same_table() -> None:
+    text = (Path(__file__).resolve().parents[3] / "docs" / "protection.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    table = {row[1].strip("`"): row[2] for row in rows if len(row) == 4 and re.fullmatch("`[a-z_]+`", row[1])}
+    stopping = {row[0] for row in STOPPED}
+    assert set(table) == stopping
+    assert all(kind_of(code) == kind for code, kind in table.items())
+    assert all(f"`{code}`" in text for code in CODES)
+    order = [row[0] for row in rows if len(row) == 4 and re.fullmatch("`[a-z_]+`", row[1]) and row[0]]
+    assert len(order) == len(ORDER)
