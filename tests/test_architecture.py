@@ -41,7 +41,7 @@ SETTINGS = re.compile(r"(?:^|/)settings\.py$")
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "base"}
 MODULE_LINES, FUNCTION_LINES = 300, 40
 # Some room above the aim: a rule that is bent by a line is no rule, one that is broken by a page is a wall that is missing.
-MOST_MODULE_LINES, MOST_FUNCTION_LINES = 400, 60
+MOST_MODULE_LINES, MOST_FUNCTION_LINES = 380, 60
 # One word of a code comment or a text that tells of how the project is made instead of what it does.
 UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b")
 BROAD = {"Exception", "BaseException"}
