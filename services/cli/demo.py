@@ -130,7 +130,7 @@ def introduction(chosen: Plan) -> list[str]:
 
 async def _when_ready(chosen: Plan, console: Console) -> None:
     started = time.monotonic()
-    while not await asyncio.to_thread(answers, f"{chosen.page}/readyz"):  # noqa: ASYNC110 (another process: asked, not awaited)
+    while not await answers(f"{chosen.page}/readyz"):  # noqa: ASYNC110 (another process: asked, not awaited)
         await asyncio.sleep(0.2)
     console.say(f"ready after {time.monotonic() - started:.1f} s")
     console.say(f"dashboard: {chosen.page}   (Ctrl-C stops everything)")

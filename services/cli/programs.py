@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.parse import urlsplit
 
 from services.cli.settings import inherited
 from services.cli.supervisor import Program
@@ -26,15 +27,26 @@ OF_SANDBOX = frozenset({"market_data", "execution"})
 
 def program(name: str, *, environment: Mapping[str, str], sandbox: str = "") -> Program:
     """`sandbox` is its address where it is started beside this one."""
-    after = (lambda: answers(f"{sandbox}/healthz")) if sandbox and name in OF_SANDBOX else None
+
+    async def sandbox_answers() -> bool:
+        return await answers(f"{sandbox}/healthz")
+
+    after = sandbox_answers if sandbox and name in OF_SANDBOX else None
     return Program(name, (sys.executable, "-m", MODULES[name]), environment, after=after)
 
 
-def answers(url: str) -> bool:
+async def answers(url: str) -> bool:
+    """Whether a GET on this machine gives 200. Without a thread, since the supervisor forks."""
+    parts = urlsplit(url)
     try:
-        with urlopen(url, timeout=2) as answer:  # noqa: S310 (our own address)
-            return bool(answer.status == 200)
-    except OSError:
+        async with asyncio.timeout(2):
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+            try:
+                writer.write(f"GET {parts.path} HTTP/1.0\r\nHost: {parts.netloc}\r\n\r\n".encode())
+                return b" 200 " in await reader.readline()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
         return False
 
 

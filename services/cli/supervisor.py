@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,14 +34,14 @@ class Program:
 
     environment  the whole of it; None: ours
     last         stopped after all others, as the store they write to is
-    after        asked (it may block for a moment) until it is true or the patience is over; then the process is started for the first time
+    after        asked until it is true or the patience is over; then the process is started for the first time
     """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] | None = None
     last: bool = False
-    after: Callable[[], bool] | None = None
+    after: Callable[[], Awaitable[bool]] | None = None
 
 
 class Console:
@@ -78,6 +78,7 @@ class Supervisor:
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._guard: asyncio.subprocess.Process | None = None
+        self._to_guard = -1  # the guard's pipe
         self._asked_at: float | None = None
         self.stopping = asyncio.Event()
         self.status = 0
@@ -136,14 +137,13 @@ class Supervisor:
     async def _wait_for(self, program: Program) -> None:
         deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         while program.after and not self.stopping.is_set() and asyncio.get_running_loop().time() < deadline:
-            if await asyncio.to_thread(program.after):
+            if await program.after():
                 return
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), 0.1)
 
     async def _live(self, program: Program) -> int:
         child, output = await self._spawn(program)
-        self._tell_guard(f"+{child.pid}")
         self._running[program.name] = child
         if self.stopping.is_set():  # asked while it was starting
             self._signal({program.name: child}, signal.SIGTERM)
@@ -170,6 +170,9 @@ class Supervisor:
                 stdout=theirs,
                 stderr=theirs,
                 start_new_session=True,
+                # The child tells the guard of itself before anything else: were it done here, it could be orphaned in between.
+                # Nothing but waiting is done in other threads here, so a forked child finds no lock held.
+                preexec_fn=self._tell_guard_of_self,
             )
         finally:
             os.close(theirs)
@@ -215,16 +218,20 @@ class Supervisor:
                 os.killpg(child.pid, number)
 
     async def _start_guard(self) -> None:
+        theirs, self._to_guard = os.pipe()
         command = (sys.executable, "-S", "-E", str(guard.__file__), str(self._grace))
-        self._guard = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE, start_new_session=True)
+        self._guard = await asyncio.create_subprocess_exec(*command, stdin=theirs, start_new_session=True)
+        os.close(theirs)
+
+    def _tell_guard_of_self(self) -> None:
+        self._tell_guard(f"+{os.getpid()}")
 
     def _tell_guard(self, line: str) -> None:
-        if self._guard and self._guard.stdin and not self._guard.stdin.is_closing():
-            self._guard.stdin.write(line.encode() + b"\n")
+        os.write(self._to_guard, line.encode() + b"\n")
 
     async def _end_guard(self) -> None:
-        if self._guard and self._guard.stdin:
-            self._guard.stdin.close()
+        if self._guard:
+            os.close(self._to_guard)
             await self._guard.wait()
 
 

@@ -98,7 +98,11 @@ async def test_a_process_that_will_not_stop_is_killed_after_the_grace(tmp_path: 
 
 async def test_a_process_that_needs_another_is_started_once_that_one_answers(tmp_path: Path) -> None:
     answers = [False, False, True]
-    watched = Watched(program("later", "print('here'); import time; time.sleep(60)", after=lambda: answers.pop(0)), cwd=tmp_path)
+
+    async def ready() -> bool:
+        return answers.pop(0)
+
+    watched = Watched(program("later", "print('here'); import time; time.sleep(60)", after=ready), cwd=tmp_path)
     await watched.seen("here")
     assert answers == []
     await watched.stop()
