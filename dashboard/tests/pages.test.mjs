@@ -11,7 +11,7 @@ const { largestOrder } = await import("#app/components/turn_on.mjs");
 const { sessionText } = await import("#app/components/header.mjs");
 const { steps } = await import("#app/components/why.mjs");
 const { stateOf, summary } = await import("#app/freshness.mjs");
-const { barOf, marks } = await import("../pages/symbol/chart_data.mjs");
+const { barOf, marks, turns } = await import("../pages/symbol/chart_data.mjs");
 const { csv, withOrders } = await import("../pages/portfolio/order_book.mjs");
 const { drawdown } = await import("../pages/overview/tiles.mjs");
 const { uses } = await import("../pages/risk/view.mjs");
@@ -130,4 +130,16 @@ test("drawdown and limits are shares of what they are limits of", () => {
 test("a spreadsheet takes no text for a formula, and negative numbers stay numbers", () => {
   const [, line] = csv([{ at: "t", symbol: "=HYPERLINK()", side: 'a"b', quantity: "-1.5" }]).split("\r\n");
   assert.ok(line.startsWith(`"t","'=HYPERLINK()","a""b","-1.5"`), line);
+});
+
+test("an intent that passed through states is told once, with the states", () => {
+  const intent = (state, second) => ({ id: `i${second}`, intent_id: "I", state, made_at: `2026-11-21T12:00:0${second}Z` });
+  const states = ["intent", "submitted", "filled"].map((state, at) => ({ topic: "intent", fact: intent(state, at) }));
+  const told = steps({ causes: [], consequences: states });
+  assert.deepEqual([told.length, told[0].states, told[0].fact.state], [1, ["intent", "submitted", "filled"], "filled"]);
+});
+
+test("only decisions that differ from the one before are marked", () => {
+  const told = turns(["hold", "buy", "buy", "sell", "hold", "sell"].map((action) => ({ action })));
+  assert.deepEqual(told.map(({ action }) => action), ["buy", "sell", "sell"]);
 });

@@ -17,8 +17,9 @@ from tests.browser.stand_in import StandIn
 from tests.browser.world import World
 from tests.redis_server import RedisServer, server_binary
 
+# On a machine that others use too. What is there is seen at once; only a failure takes this long.
+PATIENCE_MS = 20_000
 DASHBOARD = Path(__file__).parents[2] / "dashboard"
-CHROMIUM = os.environ.get("CHROMIUM", "")
 # Without these Chromium looks for updates and hosts of its maker at every start.
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
@@ -37,6 +38,12 @@ class Site(Protocol):
     def stop(self) -> None: ...
 
 
+def chromium_binary() -> str | None:
+    """The browser to drive: CHROMIUM names another one."""
+    names = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
+    return next((found for name in names if name and (found := shutil.which(name))), None)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
@@ -45,13 +52,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    binary = CHROMIUM or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    binary = chromium_binary()
     if not binary:
         pytest.skip("no chromium on this machine; on Debian: apt-get install chromium, elsewhere name one in CHROMIUM")
     if not (DASHBOARD / "static" / "vendor" / "importmap.json").exists():
         pytest.skip("the page's libraries are not there: npm ci && node vendor.mjs in dashboard/ (./tradermagic does it)")
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    playwright.expect.set_options(timeout=PATIENCE_MS)
     with playwright.sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=binary, args=FLAGS)
         yield chromium
@@ -103,11 +111,7 @@ class Tab:
 
     def open(self, site: Any, path: str = "/") -> Any:
         self.page.goto(site.url + path)
-        try:
-            self.page.locator("main[data-ready=true]").wait_for()
-        except Exception:
-            print(self.errors, self.foreign, self.page.content()[:3000])
-            raise
+        self.page.locator("main[data-ready=true]").wait_for()
         return self.page
 
 
@@ -119,7 +123,7 @@ def new_tab(browser: Any) -> Iterator[Callable[..., Tab]]:
     def make(width: int = 1440, height: int = 900, *, dark: bool = False, **more: Any) -> Tab:
         options = {"locale": "en-US", "timezone_id": "Europe/Berlin", "reduced_motion": "reduce", **more}
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", **options)
-        context.set_default_timeout(8_000)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         tabs.append(Tab(context.new_page()))
         return tabs[-1]

@@ -30,8 +30,9 @@ def ref_of(topic: str, fact: Any) -> Ref[Any]:
 class OverRedis:
     """`stop` kills the dashboard as a crash would, `start` starts it again on the same port; Redis and the world go on."""
 
-    def __init__(self, redis: RedisServer, *, symbols: int = 4, **world: Any) -> None:
+    def __init__(self, redis: RedisServer, *, symbols: int = 4, settings: dict[str, str] | None = None, **world: Any) -> None:
         self.redis = redis
+        self.settings = {"TIMEFRAME": "5s", **(settings or {})}
         self.names = symbols_of(symbols)
         self.world = World(self.publish, self.names, **world)
         self.loop = asyncio.new_event_loop()
@@ -92,7 +93,7 @@ class OverRedis:
 
     def __enter__(self) -> Self:
         self.start_world()
-        self.dashboard = self.stack.enter_context(running_dashboard(self.redis.url(), symbols=",".join(self.names), TIMEFRAME="5s"))
+        self.dashboard = self.stack.enter_context(running_dashboard(self.redis.url(), symbols=",".join(self.names), **self.settings))
         return self
 
     def __exit__(self, *_error: object) -> None:

@@ -175,7 +175,9 @@ class StandIn:
             if path == "activity":
                 end = int(request.args.get("before") or len(self.activity))
                 page = self.activity[max(0, end - limit) : end][::-1]
-                return jsonify({"entries": page, "next": str(end - limit) if end > limit else None})
+                if symbol := request.args.get("symbol"):
+                    page = [entry for entry in page if entry["fact"].get("symbol") == symbol]
+                return jsonify({"entries": page, "next": str(end - limit) if end > limit else ""})
             if path == "bars":
                 return jsonify({"bars": self.history[f"bar|{request.args['symbol']}"][-limit:]})
             if path.startswith("why/"):

@@ -24,7 +24,7 @@ def test_a_click_made_while_offline_does_nothing_later(site: Site, tab: Tab) -> 
     off.dispatch_event("click")
     page.evaluate("document.querySelector('article[aria-label=AAPL] .actions button').click()")
     site.start()
-    expect(page.get_by_test_id("offline")).to_have_count(0, timeout=15_000)
+    expect(page.get_by_test_id("offline")).to_have_count(0)
     expect(off).to_be_enabled()
     page.wait_for_timeout(700)
     expect(word(page)).to_have_text("On")
@@ -41,7 +41,7 @@ def test_what_happened_meanwhile_is_there_after_the_reconnect(site: Site, tab: T
     site.world.at += site.world.timeframe.length
     site.world.think("BTC/USD", conviction=0.9, reasoning="while nobody looked")
     site.start()
-    expect(page.get_by_test_id("offline")).to_have_count(0, timeout=15_000)
+    expect(page.get_by_test_id("offline")).to_have_count(0)
     expect(feed(page).get_by_text("while nobody looked").first).to_be_visible()
     expect(card(page, "BTC/USD").get_by_test_id("position")).to_contain_text("Long")
 
@@ -52,7 +52,7 @@ def test_commands_work_again_after_the_server_was_started_anew(site: Site, tab: 
     site.stop()
     expect(page.get_by_test_id("offline")).to_be_visible()
     site.start()
-    expect(page.get_by_test_id("offline")).to_have_count(0, timeout=15_000)
+    expect(page.get_by_test_id("offline")).to_have_count(0)
     page.get_by_role("button", name="Halt all trading now").click()
     expect(word(page)).to_have_text("Halted")
 
@@ -64,10 +64,10 @@ def test_halt_that_cannot_be_sent_prints_the_command(stand_in: Any, tab: Tab) ->
     halt = page.get_by_role("button", name="Halt all trading now")
     expect(halt).to_be_enabled()
     halt.click()
-    expect(page.get_by_role("dialog")).to_contain_text("Trading may go on.", timeout=15_000)
+    expect(page.get_by_role("dialog")).to_contain_text("Trading may go on.")
     expect(page.get_by_role("dialog")).to_contain_text("./tradermagic halt --broker")
     stand_in.start()
-    expect(page.get_by_test_id("offline")).to_have_count(0, timeout=15_000)
+    expect(page.get_by_test_id("offline")).to_have_count(0)
     page.wait_for_timeout(500)
     assert not [path for path, _ in stand_in.posts if path == "halt"], "a halt that was given up came later"
     page.get_by_role("dialog").get_by_role("button", name="Try again").click()
@@ -105,7 +105,7 @@ def test_redis_away_is_said_and_nothing_can_be_changed(redis_server: RedisServer
             expect(page.get_by_role("button", name="Halt all trading now")).to_be_enabled()
         finally:
             redis_server.thaw()
-        expect(page.get_by_text("Redis does not answer.")).to_have_count(0, timeout=15_000)
+        expect(page.get_by_text("Redis does not answer.")).to_have_count(0)
         expect(page.get_by_role("button", name="Turn trading on")).to_be_enabled()
 
 

@@ -73,7 +73,7 @@ def test_nothing_is_called_on_before_execution_says_so(site: Site, tab: Tab) -> 
     waiting = page.get_by_test_id("switch-waiting")
     expect(waiting).to_contain_text("On requested, waiting for execution")
     expect(word(page)).to_have_text("Off")
-    expect(waiting).to_contain_text("On requested, not confirmed: execution has not answered", timeout=6_000)
+    expect(waiting).to_contain_text("On requested, not confirmed: execution has not answered")
     expect(word(page)).to_have_text("Off")
     site.world.answer_again()
     expect(word(page)).to_have_text("On")

@@ -2,6 +2,7 @@
 
 import { EquityChart } from "#app/components/equity_chart.mjs";
 import { Feed } from "#app/components/feed_list.mjs";
+import { Panel } from "#app/components/panel.mjs";
 import { Positions } from "#app/components/positions.mjs";
 import { Services } from "#app/components/services.mjs";
 import { Sizing } from "#app/components/sizing.mjs";
@@ -15,29 +16,21 @@ import { Tiles } from "./tiles.mjs";
 export const title = "Overview";
 
 export default function Overview() {
-  return html`<div class="overview">
+  return html`
     <h1 class="sr-only">Overview</h1>
     <${Checklist} />
-    <div class="area-switch">
-      <${TradingPanel} />
-      <section class="panel" aria-labelledby="sizing-title">
-        <div class="panel-head"><h2 id="sizing-title">Size of a buy</h2></div>
-        <${Sizing} />
-      </section>
-      <section class="panel" aria-labelledby="services-title">
-        <div class="panel-head"><h2 id="services-title">Processes</h2><a href="/system">System</a></div>
-        <${Services} />
-      </section>
+    <div class="overview">
+      <div class="area-switch">
+        <${TradingPanel} />
+        <${Panel} title="Size of a buy" name="sizing-title"><${Sizing} /><//>
+        <${Panel} title="Processes" name="services-title" tools=${html`<a href="/system">System</a>`}><${Services} /><//>
+      </div>
+      <div class="area-account"><section class="panel account-panel" aria-label="Account"><${Tiles} /><${EquityChart} /></section></div>
+      <${Cards} />
+      <${Panel} title="Open positions" name="positions-title" kind="area-positions" tools=${html`<${LiquidateButton} />`}>
+        <${Positions} />
+      <//>
+      <${Panel} title="Activity" name="activity-title" kind="area-activity"><${Feed} /><//>
     </div>
-    <div class="area-account"><section class="panel account-panel" aria-label="Account"><${Tiles} /><${EquityChart} /></section></div>
-    <${Cards} />
-    <section class="area-positions panel" aria-labelledby="positions-title">
-      <div class="panel-head"><h2 id="positions-title">Open positions</h2><${LiquidateButton} /></div>
-      <${Positions} />
-    </section>
-    <section class="area-activity panel" aria-labelledby="activity-title">
-      <div class="panel-head"><h2 id="activity-title">Activity</h2></div>
-      <${Feed} />
-    </section>
-  </div>`;
+  `;
 }

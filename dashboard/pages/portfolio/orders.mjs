@@ -11,7 +11,7 @@ import { html } from "#app/html.mjs";
 import { running } from "#app/requests.mjs";
 import { symbolPath } from "#app/router.mjs";
 import { online } from "#app/socket.mjs";
-import { OPEN_ORDER, orderStatus, termsWords } from "#app/words.mjs";
+import { isForeign, OPEN_ORDER, orderStatus, termsWords } from "#app/words.mjs";
 import { done, fills, load, loaded, working } from "./order_book.mjs";
 
 const ORDER_HEADS = ["Symbol", "Order", "State", "#Filled", "#Average price", "#Submitted", ""];
@@ -45,7 +45,7 @@ function OrderRow({ order }) {
     <td data-label="Order">${capital(termsWords(order.terms, order.symbol))}</td>
     <td data-label="State">
       <${Badge} tone=${tone} title=${order.broker_status}>${status}<//>
-      ${order.ours === false && html`<${Badge} tone="quiet">not ours<//>`}
+      ${isForeign(order) && html`<${Badge} tone="quiet">not ours<//>`}
       ${order.reason && html`<span class="cell-note">${order.reason}</span>`}
     </td>
     <td class="num" data-label="Filled">${filled}</td>

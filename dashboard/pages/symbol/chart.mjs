@@ -38,7 +38,7 @@ function palette(symbol, data) {
   const text = colour("--text-3");
   const line = colour("--line");
   const decimals = priceDecimals(data.bars.at(-1)?.close ?? 1, symbol);
-  return { symbol, text, line, up: colour("--up-solid"), down: colour("--down-solid"), quiet: text, decimals };
+  return { symbol, text, line, up: colour("--up-solid"), down: colour("--down-solid"), quiet: colour("--control"), decimals };
 }
 
 /** @param {any} library @param {HTMLElement} box @param {any} tones */

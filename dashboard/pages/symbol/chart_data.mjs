@@ -23,7 +23,7 @@ export async function load(symbol, timeframe) {
     bars: bars.bars,
     indicators: new Map(own.map((/** @type {any} */ fact) => [fact.at, fact.values])),
     fills: fills.facts,
-    decisions: decisions.facts.filter((/** @type {any} */ fact) => fact.action !== "hold"),
+    decisions: decisions.facts.reverse(),
   };
 }
 
@@ -40,7 +40,7 @@ export function follow(data, symbol, grown) {
     if (topic === "bar" && fact.timeframe === timeframe && fact.at > (data.bars.at(-1)?.at ?? "")) data.bars.push(fact);
     else if (topic === "indicators" && fact.timeframe === timeframe) data.indicators.set(fact.at, fact.values);
     else if (topic === "fill" && !data.fills.some(({ id }) => id === fact.id)) data.fills.push(fact);
-    else if (topic === "decision" && fact.action !== "hold") data.decisions.push(fact);
+    else if (topic === "decision") data.decisions.push(fact);
     else return;
     grown(topic, fact);
   });
@@ -59,6 +59,9 @@ export function barOf(bars, at) {
   return low === 0 && Date.parse(at) < Date.parse(bars[0].at) - 86_400_000 ? null : bars[low];
 }
 
+/** Decisions to buy or sell that differ from the one before. @param {any[]} decisions oldest first */
+export const turns = (decisions) => decisions.filter(({ action }, at) => action !== "hold" && action !== decisions[at - 1]?.action);
+
 /**
  * Marks on the candles: fills as arrows, decisions as dots.
  * @param {ChartData} data
@@ -73,7 +76,7 @@ export function marks({ bars, fills, decisions }, colours) {
     text: fill.side === "buy" ? "Buy" : "Sell",
     size: 1.2,
   }));
-  const decided = decisions.map((decision) => ({
+  const decided = turns(decisions).map((decision) => ({
     bar: bars.find(({ at }) => at === decision.at) ?? null,
     position: decision.action === "buy" ? "belowBar" : "aboveBar",
     shape: "circle",

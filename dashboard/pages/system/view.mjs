@@ -115,6 +115,27 @@ const Data = () =>
     ${freshness.value.map((one) => html`<${DataRow} key=${one.symbol} one=${one} />`)}
   <//>`;
 
+const FEED_TONES = /** @type {Record<string, string>} */ ({ open: "bad", trying: "warn", closed: "good" });
+const FEED_WORDS = /** @type {Record<string, string>} */ ({ open: "resting after failures", trying: "being tried", closed: "in use" });
+
+/** A feed's circuit is closed while the feed is used. @param {{feed: any}} props */
+const FeedRow = ({ feed }) =>
+  html`<tr>
+    <th scope="row">${feed.name}</th>
+    <td data-label="State"><${Badge} tone=${FEED_TONES[feed.state] ?? "quiet"}>${FEED_WORDS[feed.state] ?? feed.state}<//></td>
+    <td class="num" data-label="Symbols">${feed.symbols}</td>
+    <td class="cell-wide" data-label="Budget">${feed.reason ? `${feed.reason}. ` : ""}${feed.budget}</td>
+  </tr>`;
+
+/** The sources of market data, and what their plans allow. */
+function Feeds() {
+  const feeds = latest("market").value?.feeds ?? [];
+  if (!feeds.length) return html`<${Empty} title="Market data has not told of its sources yet" />`;
+  return html`<${Table} label="Sources" heads=${["Source", "State", "#Symbols", "Budget"]}>
+    ${feeds.map((/** @type {any} */ feed) => html`<${FeedRow} key=${feed.name} feed=${feed} />`)}
+  <//>`;
+}
+
 /** @param {{href: string, children: any}} props */
 const Outside = ({ href, children }) => html`<a href=${href} target="_blank" rel="noopener">${children}</a>`;
 
@@ -160,6 +181,7 @@ export default function System() {
       <${Panel} title="Connections" name="links-title"><${Connections} /><//>
       <${Panel} title="Language model" name="model-title"><${Model} /><//>
     </div>
+    <${Panel} title="Sources" name="feeds-title"><${Feeds} /><//>
     <${Panel} title="Data" name="data-title"><${Data} /><//>
     <${Panel} title="Configuration in force" name="config-title"><${Configurations} /><//>
   </div>`;

@@ -2,10 +2,12 @@
 
 import { effect, signal } from "@preact/signals";
 import { plural } from "./format.mjs";
+import { requests } from "./requests.mjs";
 import { connection } from "./socket.mjs";
 import { halt, onFact, system } from "./store.mjs";
 
 const QUIET_MS = 20_000;
+const ENDS = { done: "confirmed", refused: "refused", lost: "nobody knows whether it arrived" };
 export const polite = signal("");
 export const assertive = signal("");
 
@@ -27,8 +29,15 @@ function count(topic, fact) {
   timer ??= setTimeout(tell, QUIET_MS);
 }
 
+/** What was asked for, once it is known what became of it. */
+function tellRequests() {
+  const told = requests.value.filter(({ state }) => state === "done" || state === "refused" || state === "lost").at(-1);
+  if (told) polite.value = `${told.label}: ${told.detail || ENDS[/** @type {"done"} */ (told.state)]}`;
+}
+
 export function startAnnouncing() {
   onFact(count);
+  effect(tellRequests);
   effect(() => {
     if (!system.value.ready) return;
     const halted = halt.value;

@@ -7,11 +7,25 @@ import { onFact } from "./store.mjs";
 
 const PAGE = 100;
 const KEPT = 400;
+const MOST_PAGES = 5;
 
 /** @type {import("@preact/signals").Signal<import("./activity.mjs").Entry[]>} */
 export const entries = signal([]);
-/** `next` is where older entries go on, empty at the end. */
-export const feed = signal({ state: /** @type {"loading" | "ready" | "error"} */ ("loading"), next: "", detail: "" });
+/**
+ * Of all symbols together under the empty name, else of one: `next` is where older entries go on, empty at the end.
+ * @typedef {{state: "loading" | "ready" | "error", next: string, detail: string}} Reading
+ */
+const UNREAD = /** @type {Reading} */ ({ state: "loading", next: "", detail: "" });
+/** @type {import("@preact/signals").Signal<Record<string, Reading>>} */
+const readings = signal({});
+
+/** How far the history of a symbol, or of all, has been read. */
+export const reading = (symbol = "") => readings.value[symbol] ?? UNREAD;
+
+/** @param {string} symbol @param {Reading} now */
+function become(symbol, now) {
+  readings.value = { ...readings.peek(), [symbol]: now };
+}
 
 let limit = KEPT;
 /** @type {{topic: string, fact: any}[]} */
@@ -30,25 +44,52 @@ function apply() {
 }
 
 /** Reads the newest page and joins it to what is there. */
-export async function loadFeed() {
+export async function loadFeed(symbol = "") {
+  const before = readings.peek()[symbol];
   try {
-    const answer = await get("activity", { limit: PAGE });
-    const first = feed.peek().state !== "ready";
+    const answer = await get("activity", { limit: PAGE, symbol });
     entries.value = take(entries.peek(), answer.entries, limit);
-    feed.value = { state: "ready", next: first ? (answer.next ?? "") : feed.peek().next, detail: "" };
+    // After a reconnect what was read before stays read.
+    become(symbol, { state: "ready", next: before?.state === "ready" ? before.next : (answer.next ?? ""), detail: "" });
   } catch (error) {
-    if (feed.peek().state !== "ready") feed.value = { state: "error", next: "", detail: /** @type {Error} */ (error).message };
+    if (before?.state !== "ready") become(symbol, { state: "error", next: "", detail: /** @type {Error} */ (error).message });
   }
 }
 
+let busy = false;
+
 /** Reads on where the oldest page ended. */
-export async function loadOlder() {
-  const { next } = feed.peek();
-  if (!next) return;
-  const answer = await get("activity", { limit: PAGE, before: next });
-  limit += PAGE * 2;
-  entries.value = take(entries.peek(), answer.entries, limit);
-  feed.value = { ...feed.peek(), next: answer.next ?? "" };
+export async function loadOlder(symbol = "") {
+  const before = readings.peek()[symbol] ?? UNREAD;
+  if (!before.next || busy) return;
+  busy = true;
+  try {
+    const answer = await get("activity", { limit: PAGE, symbol, before: before.next });
+    limit += PAGE * 2;
+    entries.value = take(entries.peek(), answer.entries, limit);
+    become(symbol, { state: "ready", next: answer.next ?? "", detail: "" });
+  } catch (error) {
+    become(symbol, { ...before, detail: /** @type {Error} */ (error).message });
+  } finally {
+    busy = false;
+  }
+}
+
+const ENOUGH = 20;
+/** @type {Map<string, number>} */
+const filled = new Map();
+
+/**
+ * Most of a page may be hidden by the filter: reads a few more until there is something to see.
+ * @param {number} visible
+ * @param {string} symbol
+ */
+export function fill(visible, symbol) {
+  const { state, next, detail } = readings.peek()[symbol] ?? UNREAD;
+  const pages = filled.get(symbol) ?? 0;
+  if (visible >= ENOUGH || state !== "ready" || !next || detail || pages >= MOST_PAGES) return;
+  filled.set(symbol, pages + 1);
+  loadOlder(symbol);
 }
 
 export const startFeed = () => onFact(gather);

@@ -10,7 +10,7 @@ const GRACE_SECONDS = 10;
 /** @typedef {{symbol: string, session: string, age: number | null, limit: number}} Freshness */
 
 /** In session, where prices move. @param {string} session */
-export const moving = (session) => session === "regular" || session === "always" || session === "pre" || session === "after";
+export const moving = (session) => session === "regular" || session === "always";
 
 /**
  * A bar follows a bar: older than two of them, or than two polls of the plan, is stale.
@@ -30,8 +30,9 @@ export const sessionOf = (symbol, market) =>
 /** Fresh, stale or without data; outside its session a symbol may be as old as it likes. @param {Freshness} one */
 export function stateOf({ session, age, limit }) {
   if (age === null) return "none";
-  if (session !== "regular" && session !== "always") return "closed";
-  return age > limit ? "stale" : "fresh";
+  // A simulated market is open while the real one is closed: what comes fresh is fresh.
+  if (age <= limit) return "fresh";
+  return moving(session) ? "stale" : "closed";
 }
 
 /** One look a second, whatever arrives in between. */

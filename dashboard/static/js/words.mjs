@@ -20,6 +20,8 @@ function because(head, reason) {
   return `${head}: ${/^[A-Z][a-z]/.test(text) ? text[0].toLowerCase() + text.slice(1) : text}`;
 }
 
+const ORIGINS = /** @type {Record<string, string>} */ ({ decision: "Decision", command: "By hand", protection: "Protective order" });
+
 /** What became of a decision or a command. @param {any} fact @returns {{text: string, tone: Tone}} */
 export function outcomeWords(fact) {
   const side = fact.order?.side === "sell" ? "sell" : "buy";
@@ -40,7 +42,7 @@ export function outcomeWords(fact) {
 
 const ORDER_WORDS = /** @type {Record<string, [string, Tone]>} */ ({
   pending: ["sent, not accepted yet", "info"],
-  working: ["working at the broker", "info"],
+  working: ["working", "info"],
   partially_filled: ["partly filled", "info"],
   filled: ["filled", "good"],
   canceled: ["cancelled", "quiet"],
@@ -61,11 +63,14 @@ export function termsWords(terms, symbol) {
   return `${terms.side} ${units(symbol, terms.quantity)}${limit}${stop}${limit || stop ? "" : " at market"}`;
 }
 
+/** A leg that the broker made of our own bracket is ours. @param {any} order */
+export const isForeign = (order) => order.ours === false && !order.parent_order_id;
+
 /** @param {any} fact @returns {Words} */
 function orderWords(fact) {
   const [status, tone] = orderStatus(fact.status);
   const open = fact.status === "partially_filled" ? ` (${quantity(fact.filled_quantity)} of ${quantity(fact.terms.quantity)})` : "";
-  const foreign = fact.ours === false ? " Not placed by this system." : "";
+  const foreign = isForeign(fact) ? " Not placed by this system." : "";
   const reason = fact.reason ? ` ${capital(fact.reason)}` : "";
   return {
     title: `Order ${status}${open}`,
@@ -197,7 +202,7 @@ const WORDS = {
   command: commandWords,
   command_result: resultWords,
   config: configWords,
-  outcome: (fact) => ({ title: "Outcome", icon: "outcome", ...outcomeWords(fact) }),
+  outcome: (fact) => ({ title: ORIGINS[fact.origin] ?? "Outcome", icon: "outcome", ...outcomeWords(fact) }),
 };
 
 /** @param {string} topic @param {Fact} fact @returns {Words} */

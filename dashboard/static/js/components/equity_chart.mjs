@@ -75,7 +75,7 @@ function options(box) {
     width: box.clientWidth,
     height: box.clientHeight,
     legend: { show: false },
-    padding: [8, 14, 0, 0],
+    padding: [8, 26, 0, 0],
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
     scales: { x: { time: true }, y: { range } },
     series: [{}, { stroke: colour("--accent"), width: 1.75, fill: colour("--accent-wash"), points: { show: false } }],

@@ -1,11 +1,13 @@
 // Recent activity as a list, with filters that this browser remembers.
 
+import { useEffect } from "preact/hooks";
 import { shown } from "../activity.mjs";
 import { capital } from "../format.mjs";
-import { entries, feed, loadFeed, loadOlder } from "../feed.mjs";
+import { entries, fill, loadFeed, loadOlder, reading } from "../feed.mjs";
 import { classes, html } from "../html.mjs";
 import { preference } from "../preferences.mjs";
 import { symbolPath } from "../router.mjs";
+import { connection } from "../socket.mjs";
 import { system } from "../store.mjs";
 import { outcomeWords, words } from "../words.mjs";
 import { Empty, Moment } from "./figures.mjs";
@@ -75,13 +77,18 @@ function Filters({ symbols }) {
 /** With a symbol, only what concerns it. @param {{symbol?: string}} props */
 export function Feed({ symbol = "" }) {
   const chosen = symbol ? { ...filter.value, symbol } : filter.value;
-  const { state, next, detail } = feed.value;
+  const { state, next, detail } = reading(symbol);
   const list = entries.value.filter((entry) => shown(entry, chosen)).slice(0, DRAWN);
+  const online = connection.value.state === "open";
+  useEffect(() => {
+    if (symbol && online) loadFeed(symbol);
+  }, [symbol, online]);
+  useEffect(() => fill(list.length, symbol), [state, next, chosen.kind, chosen.symbol]);
   return html`
     <${Filters} symbols=${symbol ? [] : system.value.symbols} />
     ${state === "loading" && html`<${Empty} title="Loading activity…" />`}
     ${state === "error" && html`<${Empty} title="Activity could not be loaded">
-      ${detail} <button type="button" class="link" onClick=${loadFeed}>Try again</button>
+      ${detail} <button type="button" class="link" onClick=${() => loadFeed(symbol)}>Try again</button>
     <//>`}
     ${state === "ready" && !list.length && html`<${Empty} title="Nothing here yet">
       ${
@@ -93,7 +100,7 @@ export function Feed({ symbol = "" }) {
     <ol class="feed" tabindex="0" aria-label="Activity, newest first">
       ${list.map((entry) => html`<${Line} key=${entry.key} entry=${entry} named=${!symbol} />`)}
       ${state === "ready" && next && html`<li class="feed-older">
-        <button type="button" class="button button-small" onClick=${loadOlder}>Older</button>
+        <button type="button" class="button button-small" onClick=${() => loadOlder(symbol)}>Older</button>
       </li>`}
     </ol>
   `;

@@ -70,10 +70,12 @@ function Session() {
     return html`<span class="header-session" title="Crypto trades around the clock"><${Icon} name="clock" size=${14} />Crypto 24/7</span>`;
   const { session, next_open: opens, next_close: closes, holiday } = market.stocks;
   const bell = closes && session === "regular" ? `Closes ${timeInFull(closes)}` : opens ? `Opens ${timeInFull(opens)}` : "";
+  // The simulated market trades on while the real one sleeps.
+  const open = system.value.simulated && session !== "regular";
   const title = holiday ? `${holiday}. ${bell}` : bell;
   return html`<span class="header-session" data-session=${session} title=${title}>
     <${Icon} name="clock" size=${14} />
-    <span>NYSE ${sessionText(market.stocks, second.value)}</span>
+    <span>${open && "Sandbox open · "}NYSE ${sessionText(market.stocks, second.value)}</span>
   </span>`;
 }
 

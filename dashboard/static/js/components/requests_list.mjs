@@ -20,7 +20,7 @@ export function requestText(one, now = second.value) {
 const ICONS = { sending: "clock", waiting: "clock", done: "check", refused: "warning", lost: "warning" };
 
 export function RequestsList() {
-  return html`<div class="requests" role="status">
+  return html`<section class="requests" aria-label="What was asked for">
     ${requests.value.map((one) => html`<div key=${one.key} class="request" data-state=${one.state}>
       <${Icon} name=${ICONS[one.state]} />
       <div class="request-text">
@@ -33,5 +33,5 @@ export function RequestsList() {
         <${Icon} name="close" size=${14} />
       </button>`}
     </div>`)}
-  </div>`;
+  </section>`;
 }

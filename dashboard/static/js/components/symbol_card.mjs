@@ -157,7 +157,9 @@ export function Badges({ symbol }) {
   const slow = market?.freshness?.[symbol]?.within_bar === false;
   return html`
     ${paused && html`<${Badge} tone="warn" title=${`Paused by ${person(paused.by)}. ${paused.reason ?? ""}`}>Paused<//>`}
-    ${!moving(session) && html`<${Badge} tone="quiet" title="No new prices outside the session">Market ${sessionWord(session)}<//>`}
+    ${stale.value && !moving(session) && html`<${Badge} tone="quiet" title="No new prices outside the session">
+      ${session === "closed" ? "Market closed" : capital(sessionWord(session))}
+    <//>`}
     ${stale.value && moving(session) && html`<${Badge} tone="warn" title="The newest bar is older than it may be">Stale<//>`}
     ${slow && html`<${Badge} tone="quiet" title=${market.freshness[symbol].reason}>Slow data<//>`}
   `;

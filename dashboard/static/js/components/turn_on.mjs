@@ -15,11 +15,15 @@ import { mode } from "./state_pill.mjs";
 const COUNTDOWN_SECONDS = 5;
 
 const LIMITS = /** @type {[string, string, string][]} */ ([
+  ["max_order_percent", "Most in one order", "% of equity"],
   ["max_position_percent", "Most in one symbol", "% of equity"],
   ["max_exposure_percent", "Most in all", "% of equity"],
   ["max_daily_loss_percent", "Halts at a day's loss of", "%"],
   ["max_drawdown_percent", "Halts at a drawdown of", "%"],
   ["max_orders_per_minute", "Orders a minute", ""],
+  ["cooldown_seconds", "Pause after a loss", "s"],
+  ["max_spread_percent", "Widest spread", "%"],
+  ["max_decision_age_seconds", "Oldest decision", "s"],
   ["stop_loss_percent", "Stop loss", "%"],
   ["take_profit_percent", "Take profit", "%"],
 ]);
@@ -47,8 +51,9 @@ export function largestOrder(account, sizing, settings) {
   if (!account || !sizing) return null;
   const equity = Number(account.equity);
   const wanted = sizing.mode === "fixed" ? Number(sizing.fixed_amount) : (equity * Number(sizing.percent)) / 100;
-  const cap = settings.max_position_percent ? (equity * Number(settings.max_position_percent)) / 100 : Number.POSITIVE_INFINITY;
-  return Math.min(wanted, cap);
+  const limits = [settings.max_order_percent, settings.max_position_percent].filter(Boolean);
+  const caps = limits.map((percent) => (equity * Number(percent)) / 100);
+  return Math.min(wanted, ...caps);
 }
 
 function Sheet() {

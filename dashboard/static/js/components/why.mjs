@@ -3,9 +3,9 @@
 import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import { get } from "../api.mjs";
-import { number, percent, price } from "../format.mjs";
+import { capital, number, percent, price } from "../format.mjs";
 import { classes, html } from "../html.mjs";
-import { abstained, indicatorName, words } from "../words.mjs";
+import { abstained, indicatorName, termsWords, words } from "../words.mjs";
 import { Dialog } from "./dialog.mjs";
 import { Badge, Empty, Moment } from "./figures.mjs";
 import { Icon } from "./icon.mjs";
@@ -31,12 +31,28 @@ const NAMES = /** @type {Record<string, string>} */ ({
 /** In which order facts of one moment follow from each other. */
 const ORDER = ["bar", "quote", "indicators", "prompt", "signal", "decision", "command", "intent", "order", "fill", "outcome"];
 
-/** @param {any} answer @returns {{topic: string, id: string, fact: any}[]} */
+/** @param {any} answer @returns {{topic: string, id: string, fact: any, states?: string[]}[]} */
 export function steps(answer) {
   const found = [...answer.causes, ...answer.consequences.map((/** @type {any} */ one) => ({ ...one, id: one.fact.id }))];
   const unique = [...new Map(found.map((one) => [one.id, one])).values()];
   const place = (/** @type {any} */ one) => one.fact?.made_at ?? "";
-  return unique.sort((a, b) => (place(a) < place(b) ? -1 : place(a) > place(b) ? 1 : ORDER.indexOf(a.topic) - ORDER.indexOf(b.topic)));
+  unique.sort((a, b) => (place(a) < place(b) ? -1 : place(a) > place(b) ? 1 : ORDER.indexOf(a.topic) - ORDER.indexOf(b.topic)));
+  return lives(unique);
+}
+
+/** What passes through states is told once, in its first place, with the states it has been in. @param {any[]} list */
+function lives(list) {
+  const seen = new Map();
+  return list.filter((one) => {
+    const name = one.fact && (one.topic === "intent" ? one.fact.intent_id : one.topic === "order" ? one.fact.order_id : null);
+    if (!name) return true;
+    const state = one.fact.state ?? one.fact.status;
+    const first = seen.get(`${one.topic} ${name}`) ?? Object.assign(one, { states: [] });
+    seen.set(`${one.topic} ${name}`, first);
+    if (first.states.at(-1) !== state) first.states.push(state);
+    Object.assign(first, { fact: one.fact, id: one.id });
+    return first === one;
+  });
 }
 
 /** @param {{fact: any}} props */
@@ -145,12 +161,11 @@ const BODIES = {
   prompt: Prompt,
   bar: BarPrices,
   outcome: ({ fact }) => html`<p>${words("outcome", fact).text}</p><${Checks} fact=${fact} />`,
-  intent: ({ fact }) =>
-    html`<p>${fact.terms.side} ${fact.terms.quantity}, ${fact.state}. Client order id <code>${fact.client_order_id}</code></p>`,
+  intent: ({ fact }) => html`<p>${capital(termsWords(fact.terms, fact.symbol))}, as <code>${fact.client_order_id}</code></p>`,
 };
 
-/** @param {{step: {topic: string, id: string, fact: any}}} props */
-function Step({ step: { topic, id, fact } }) {
+/** @param {{step: {topic: string, id: string, fact: any, states?: string[]}}} props */
+function Step({ step: { topic, id, fact, states = [] } }) {
   if (!fact) return html`<li class="why-step"><p class="quiet">${NAMES[topic] ?? topic}: older than the history kept here (${id})</p></li>`;
   const Body = BODIES[topic];
   const said = words(topic, fact);
@@ -162,6 +177,7 @@ function Step({ step: { topic, id, fact } }) {
       <${Moment} at=${fact.made_at} />
     </div>
     ${Body ? html`<${Body} fact=${fact} />` : html`<p>${said.title}. ${said.text}</p>`}
+    ${states.length > 1 && html`<p class="hint">${states.map((state) => state.replaceAll("_", " ")).join(" → ")}</p>`}
     <details><summary>The fact itself</summary><pre class="raw">${JSON.stringify(fact, null, 2)}</pre></details>
   </li>`;
 }
