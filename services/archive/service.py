@@ -19,7 +19,7 @@ from shared.runtime.process import Finding, Process
 
 LEASE = timedelta(seconds=15)
 PAGE = 1_000
-TRIM_EVERY = timedelta(minutes=10)
+TRIM_EVERY = timedelta(minutes=2)
 # Under memory pressure an exported entry stays this long: enough for every listener's slow beat and for the charts' newest stretch.
 KEEP_UNDER_PRESSURE = timedelta(minutes=15)
 
