@@ -135,7 +135,7 @@ class Guarding:
         terms = self._wanted(symbol, asset)
         if terms is None:
             return
-        origin = of_protection(symbol, desk.clock.now(), "protection")
+        origin = of_protection(symbol, desk.clock.now(), "protection", number=next(desk.scribe.numbers))
 
         def plan() -> Want | Stop:
             proposal = Proposal(effect="protective", side=terms.side, quantity=terms.quantity)
@@ -206,7 +206,7 @@ class Guarding:
         try:
             if await self._confirmed(symbol, level):
                 desk.process.log.warning("protection_acts", symbol=symbol, level=level)
-                await self._path.follow(of_protection(symbol, desk.clock.now(), level))
+                await self._path.follow(of_protection(symbol, desk.clock.now(), level, number=next(desk.scribe.numbers)))
         except TradingError as error:
             desk.report(error, symbol=symbol)
 

@@ -75,6 +75,7 @@ def of_command(command: Command, symbol: str, *, limit: Decimal | None = None) -
     )
 
 
-def of_protection(symbol: str, at: datetime, leg: str, *, inputs: tuple[str, ...] = ()) -> Origin:
-    """`at` is when the need was seen; with the leg it names the origin, so that each has a client order id of its own."""
-    return Origin(kind="protection", id=f"protection|{symbol}|{iso(at)}|{leg}", symbol=symbol, at=at, leg=leg, inputs=inputs)
+def of_protection(symbol: str, at: datetime, leg: str, *, number: int = 0, inputs: tuple[str, ...] = ()) -> Origin:
+    """`at` is when the need was seen; with the leg and a number it names the origin, so that each has a client order id of its own."""
+    name = f"protection|{symbol}|{iso(at)}|{leg}" + (f"|{number}" if number else "")
+    return Origin(kind="protection", id=name, symbol=symbol, at=at, leg=leg, inputs=inputs)

@@ -9,7 +9,7 @@ from services.execution import brokers
 from services.execution.active import Active
 from services.execution.broker import Broker
 from services.execution.settings import ExecutionSettings
-from services.execution.standby import bind, stand
+from services.execution.standby import bound, stand
 from shared.bus.port import Claim
 from shared.domain.errors import TradingError
 from shared.runtime.plugins import load
@@ -29,7 +29,7 @@ async def serve(process: Process[ExecutionSettings]) -> None:
         account = await _known(process, broker)
         if account is None:
             return
-        await bind(process.bus, process, account, broker.mode, broker.name)
+        await bound(process, account, broker.mode, broker.name)
 
         async def act(claim: Claim, starts: bool) -> None:
             await Active(process, broker, account, claim, starts=starts).run()

@@ -14,7 +14,7 @@ from datetime import timedelta
 from services.execution.settings import ExecutionSettings
 from shared.bus.port import Bus, Claim, Ref
 from shared.bus.topics import BINDING
-from shared.domain.errors import BusError, ConfigurationInvalid, FenceLost, RevisionConflict
+from shared.domain.errors import BusError, ConfigurationInvalid, RevisionConflict
 from shared.domain.portfolio import TradingMode
 from shared.domain.trading import Binding
 from shared.runtime.process import Process
@@ -47,9 +47,9 @@ async def stand(process: Process[ExecutionSettings], account: str, act: Act) -> 
         first = False
         try:
             await _hold(process, claim, act, starts=starts)
-        except BusError as error:  # Redis went away while taking over: nothing was sent; the lease is tried for again
+        except BusError as error:  # a newer process, or Redis went away while taking over: nothing was sent; the lease is tried for again
             process.report(error)
-            await process.clock.sleep(TRY_SECONDS)
+        await process.clock.sleep(TRY_SECONDS)
 
 
 async def _take(process: Process[ExecutionSettings], account: str) -> Claim | None:
@@ -66,11 +66,10 @@ async def _hold(process: Process[ExecutionSettings], claim: Claim, act: Act, *, 
     watching = asyncio.ensure_future(_watch(claim))
     try:
         await asyncio.wait({acting, watching}, return_when=asyncio.FIRST_COMPLETED)
-        if not acting.done():
+        if acting.done():
+            acting.result()
+        else:
             process.log.warning("lease_lost", token=claim.token)
-            acting.cancel()
-        with suppress(asyncio.CancelledError, FenceLost):
-            await acting
     finally:
         watching.cancel()
         acting.cancel()
@@ -82,6 +81,18 @@ async def _hold(process: Process[ExecutionSettings], claim: Claim, act: Act, *, 
 async def _watch(claim: Claim) -> None:
     while not claim.lost:  # noqa: ASYNC110 (a claim is also lost by the clock alone, which sets no event)
         await asyncio.sleep(WATCH_SECONDS)
+
+
+async def bound(process: Process[ExecutionSettings], account: str, mode: TradingMode, broker: str) -> None:
+    """`bind`, tried until Redis answers."""
+    while not process.stopping.is_set():
+        try:
+            await bind(process.bus, process, account, mode, broker)
+        except BusError as error:
+            process.report(error)
+            await process.clock.sleep(TRY_SECONDS)
+        else:
+            return
 
 
 async def bind(bus: Bus, process: Process[ExecutionSettings], account: str, mode: TradingMode, broker: str) -> None:

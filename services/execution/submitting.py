@@ -15,8 +15,8 @@ from services.execution.broker import BrokerOrder, Stopped
 from services.execution.desk import Desk
 from services.execution.following import Following
 from services.execution.origin import Origin
-from shared.domain.errors import BrokerDenied, BrokerUnavailable, BusUnavailable, FenceLost, OrderRefused, OrderUnknown
-from shared.domain.orders import Check, Intent, OrderTerms
+from shared.domain.errors import BrokerDenied, BrokerUnavailable, BusUnavailable, FenceLost, OrderRefused, OrderUnknown, TradingError
+from shared.domain.orders import Check, Intent, IntentState, OrderTerms
 from shared.risk.limits import kind_of
 from shared.trading.increments import plain
 from shared.trading.states import Barrier, Effect
@@ -87,6 +87,8 @@ class Submitting:
     async def submit(self, origin: Origin, plan: Plan, *, entering: bool, pending: Intent | None = None) -> Step:
         """`plan` decides; it is asked inside the lane, so that no wait lies between the gate and the intent."""
         async with self._desk.lane(origin.symbol, entering=entering):
+            if shown := self._shown(pending, "intent"):
+                return shown
             want = plan()
             if isinstance(want, Stop):
                 return self.stop(origin, want.barrier, want.checks, pending)
@@ -95,8 +97,13 @@ class Submitting:
             try:
                 await self._desk.record(first, handed)
             except BusUnavailable as error:
-                return self._not_sent(handed, str(error), RETRY_SECONDS)
+                return self._shown(handed, "submitted") or self._not_sent(handed, str(error), RETRY_SECONDS)
             return await self._send(want, handed)
+
+    def _shown(self, intent: Intent | None, was: IntentState) -> Done | None:
+        """After a wait: the broker has meanwhile shown the order, and what it shows is what counts."""
+        now = self._desk.books.intent(intent.client_order_id) if intent else None
+        return None if now is None or now.state == was else Done(self._desk.books.order(now.order_id or ""))
 
     def _announce(self, want: Want) -> tuple[Intent, Intent]:
         """The intent as it was and in state `submitted`, in the books at once: the next gate counts it before it is recorded."""
@@ -120,30 +127,33 @@ class Submitting:
         symbol, name = want.origin.symbol, intent.client_order_id
         try:
             order = await desk.sending.send(symbol, want.effect, want.terms, name)
-        except Stopped as stop:
-            if stop.code in PASSING:
-                return self._not_sent(intent, str(stop), RETRY_SECONDS)
-            if stop.code == "lease_lost":  # whoever is active now finds the intent, and the decision in its place
-                raise FenceLost(str(stop), symbol=symbol) from None
-            back = following.step(intent, "not_sent", detail=stop.code)
-            return self.stop(want.origin, Barrier(stop.code, str(stop)), want.checks, back)
-        except BrokerUnavailable as error:
-            desk.report(error)
-            return self._not_sent(intent, str(error), error.retry_after_seconds or RETRY_SECONDS)
-        except OrderUnknown as error:
-            desk.report(error)
-            unknown = following.step(intent, "doubt", detail=str(error))
-            following.say(want.origin, "submitted", "unknown", f"{error}; the broker is being asked", intent=unknown, checks=want.checks)
-            return Ask(unknown)
-        except (OrderRefused, BrokerDenied) as error:
-            return self._refused(want, intent, error)
+        except (Stopped, BrokerUnavailable, OrderUnknown, OrderRefused, BrokerDenied) as error:
+            return self._shown(intent, "submitted") or self._failed(want, intent, error)
         desk.process.counters["orders.accepted"] += 1
         following.observe(order)
         return Done(desk.books.order(order.order_id) or order)
 
+    def _failed(self, want: Want, intent: Intent, error: TradingError) -> Step:
+        """What each failure means for an intent that is still `submitted`."""
+        desk, following, symbol = self._desk, self._following, want.origin.symbol
+        if isinstance(error, Stopped):
+            if error.code in PASSING:
+                return self._not_sent(intent, str(error), RETRY_SECONDS)
+            if error.code == "lease_lost":  # whoever is active now finds the intent, and the decision in its place
+                raise FenceLost(str(error), symbol=symbol)
+            back = following.step(intent, "not_sent", detail=error.code)
+            return self.stop(want.origin, Barrier(error.code, str(error)), want.checks, back)
+        desk.report(error)
+        if isinstance(error, BrokerUnavailable):
+            return self._not_sent(intent, str(error), error.retry_after_seconds or RETRY_SECONDS)
+        if isinstance(error, OrderRefused | BrokerDenied):
+            return self._refused(want, intent, error)
+        unknown = following.step(intent, "doubt", detail=str(error))
+        following.say(want.origin, "submitted", "unknown", f"{error}; the broker is being asked", intent=unknown, checks=want.checks)
+        return Ask(unknown)
+
     def _refused(self, want: Want, intent: Intent, error: OrderRefused | BrokerDenied) -> Step:
         desk = self._desk
-        desk.report(error)
         rejected = self._following.step(intent, "refused", detail=str(error))
         desk.books.release(intent.client_order_id)
         desk.books.failures += 1
@@ -162,6 +172,8 @@ class Submitting:
 
     def stop(self, origin: Origin, barrier: Barrier, checks: tuple[Check, ...], pending: Intent | None) -> Done:
         """The gate or the last look said no: nothing was sent and nothing will be."""
+        if shown := self._shown(pending, "intent"):
+            return shown
         if pending is not None:
             pending = self._following.step(pending, "given_up", detail=barrier.code)
             self._desk.books.release(pending.client_order_id)

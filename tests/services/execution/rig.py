@@ -14,7 +14,7 @@ from services.execution.active import Active
 from services.execution.broker import BrokerOrder, LastLook, Update
 from services.execution.brokers.simulated import ACCOUNT, SimulatedBroker
 from services.execution.settings import ExecutionSettings
-from services.execution.standby import bind, stand
+from services.execution.standby import bound, stand
 from shared.bus.memory import MemoryBus
 from shared.bus.port import Claim, Ref
 from shared.bus.topics import (
@@ -30,7 +30,7 @@ from shared.bus.topics import (
     TRADING_EFFECTIVE,
 )
 from shared.domain.decisions import Decision
-from shared.domain.errors import BrokerUnavailable, OrderRefused, OrderUnknown
+from shared.domain.errors import BrokerUnavailable, BusUnavailable, OrderRefused, OrderUnknown
 from shared.domain.fact import Fact
 from shared.domain.orders import Fill, Intent, Order, OrderTerms, Outcome
 from shared.runtime import asking
@@ -126,7 +126,7 @@ class Rig:
             await active.run()
 
         async def serve() -> None:
-            await bind(self.bus, process, ACCOUNT, "paper", "simulated")
+            await bound(process, ACCOUNT, "paper", "simulated")
             await stand(process, ACCOUNT, act)
 
         self.processes.append(process)
@@ -164,8 +164,9 @@ class Rig:
 
         async def quoting() -> None:
             while True:
-                for symbol in self.symbols:
-                    await self.quote(symbol, self.prices.get(symbol, "100"))
+                with suppress(BusUnavailable):
+                    for symbol in self.symbols:
+                        await self.quote(symbol, self.prices.get(symbol, "100"))
                 await asyncio.sleep(1)
 
         self.prices = {symbol.replace("_", "/"): bid for symbol, bid in bids.items()}
