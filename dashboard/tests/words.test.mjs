@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { priceOf, standing } from "#app/standing.mjs";
+import { priceOf, speaking, standing } from "#app/standing.mjs";
 import { abstained, indicatorName, outcomeWords, words } from "#app/words.mjs";
 
 const outcome = (kind, more = {}) => ({ outcome: kind, symbol: "BTC/USD", code: "x", ...more });
@@ -63,10 +63,27 @@ test("a decision that execution has not answered is not called traded", () => {
   assert.equal(at(9, false), "Not traded: execution is not running (9 s)");
 });
 
+const outcomes = (...list) =>
+  list.map(([origin, origin_id, kind, second]) => ({ origin, origin_id, outcome: kind, made_at: `2026-11-21T12:00:0${second}Z` }));
+
 test("the outcome of an older decision does not speak for a newer one", () => {
   const decision = { id: "d2", made_at: "2026-11-21T12:00:05Z" };
-  const old = { outcome: "skipped", origin: "decision", origin_id: "d1", reason: "trading is off", made_at: "2026-11-21T12:00:01Z" };
-  assert.match(standing({ decision, outcome: old, indicators: {}, executionAlive: true }, Date.parse(decision.made_at)).text, /^Decided/);
+  assert.equal(speaking(decision, outcomes(["decision", "d1", "skipped", 1])), null);
+  assert.match(standing({ decision, outcome: null, indicators: {}, executionAlive: true }, Date.parse(decision.made_at)).text, /^Decided/);
+});
+
+test("a stop put in place does not hide the purchase, a stop that filled does", () => {
+  const decision = { id: "d", made_at: "2026-11-21T12:00:01Z" };
+  const bought = ["decision", "d", "executed", 2];
+  assert.equal(speaking(decision, outcomes(bought, ["protection", "p", "submitted", 3])).origin, "decision");
+  assert.equal(speaking(decision, outcomes(bought, ["protection", "p", "executed", 3])).origin, "protection");
+  assert.equal(speaking(decision, outcomes(bought, ["command", "c", "submitted", 3])).origin, "command");
+  assert.equal(speaking(decision, outcomes(bought, ["command", "c", "executed", 1])).origin, "decision");
+});
+
+test("a protective order says at which price it stands", () => {
+  const order = { side: "sell", quantity: "0.5", stop_price: "60000", limit_price: "59000" };
+  assert.equal(outcomeWords(outcome("submitted", { origin: "protection", order })).text, "Stop in place: sell 0.5 BTC at 60,000.00");
 });
 
 test("the newer of quote and bar gives the price; half a quote gives none", () => {

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import struct
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,8 @@ class Picture:
 
 
 PICTURES = (
-    Picture("overview", "/"),
-    Picture("overview-dark", "/", dark=True),
+    Picture("overview", "/", height=1190),
+    Picture("overview-dark", "/", height=1190, dark=True),
     Picture("symbol", "/symbol/{symbol}", height=900),
     Picture("phone", "/", width=390, height=844),
 )
@@ -88,6 +89,12 @@ def wait_for_trades(page: Any, seconds: int) -> str:
     return str(held.first.get_attribute("data-symbol"))
 
 
+def wait_for_positions(page: Any, number: int) -> None:
+    """As many as that, if they come; a picture of an idle account is still a picture."""
+    with suppress(Exception):
+        page.locator("[data-testid=position]").nth(number - 1).wait_for(timeout=60_000)
+
+
 def make(url: str, folder: Path, seconds: int) -> list[Path]:
     from playwright.sync_api import sync_playwright
 
@@ -100,6 +107,8 @@ def make(url: str, folder: Path, seconds: int) -> list[Path]:
         symbol = wait_for_trades(control, seconds)
         for picture in PICTURES:
             page = open_page(browser, url, picture, picture.path.format(symbol=symbol))
+            if picture.name.startswith("overview"):
+                wait_for_positions(page, 2)
             page.wait_for_timeout(2_500)
             path = folder / f"{picture.name}.png"
             path.write_bytes(packed(page.screenshot()))

@@ -69,7 +69,12 @@ class StandIn:
 
     def publish(self, topic: str, fact: Fact) -> None:
         told = json.loads(fact.encode())
-        part = told.get({"bar": "timeframe", "indicators": "timeframe", "order": "order_id", "signal": "engine"}.get(topic, "process"), "")
+        part = told.get(
+            {"bar": "timeframe", "indicators": "timeframe", "order": "order_id", "signal": "engine", "outcome": "origin"}.get(
+                topic, "process"
+            ),
+            "",
+        )
         with self.lock:
             self.latest[topic][f"{told.get('symbol', '')}|{part}"] = told
             if topic in ACTIVITY:

@@ -2,7 +2,9 @@
 
 import { Feed } from "#app/components/feed_list.mjs";
 import { Change, Empty, Gain, Moment } from "#app/components/figures.mjs";
+import { IndicatorValues } from "#app/components/indicator_values.mjs";
 import { Score } from "#app/components/meters.mjs";
+import { Panel, Values } from "#app/components/panel.mjs";
 import { SymbolActions } from "#app/components/symbol_actions.mjs";
 import { Badges, Price, Status, Trend } from "#app/components/symbol_card.mjs";
 import { Contributions, WhyButton } from "#app/components/why.mjs";
@@ -11,7 +13,6 @@ import { html } from "#app/html.mjs";
 import { go, symbolPath } from "#app/router.mjs";
 import { gainFraction, held } from "#app/standing.mjs";
 import { latest, system, trading } from "#app/store.mjs";
-import { indicatorName } from "#app/words.mjs";
 import { Chart } from "./chart.mjs";
 
 /** @param {{symbol: string}} props */
@@ -37,77 +38,59 @@ function Head({ symbol }) {
   </div>`;
 }
 
+/** The bar a fact is of. @param {{fact: any, children?: any}} props */
+const OfBar = ({ fact, children }) => html`<span class="since">bar of <${Moment} at=${fact.at} />${children}</span>`;
+
 /** @param {{symbol: string}} props */
 function Thought({ symbol }) {
   const decision = latest("decision", symbol).value;
-  return html`<section class="panel" aria-labelledby="thought-title">
-    <div class="panel-head">
-      <h2 id="thought-title">Decision</h2>
-      ${decision && html`<span class="since">bar of <${Moment} at=${decision.at} /> <${WhyButton} id=${decision.id} /></span>`}
+  if (!decision) {
+    return html`<${Panel} title="Decision" name="thought-title">
+      <${Empty} title="No decision yet">The first comes with enough closed bars.<//>
+    <//>`;
+  }
+  const { action, score, reasoning, confidence, coverage, id } = decision;
+  const why = html`<${OfBar} fact=${decision}> <${WhyButton} id=${id} /><//>`;
+  return html`<${Panel} title="Decision" name="thought-title" tools=${why}>
+    <div class="thought">
+      <p class=${`thought-action action-${action}`}>${capital(action)}</p>
+      <div class="why-score"><${Score} value=${score} /><span class="figure">${number(score, 0)}</span></div>
     </div>
-    ${decision ? html`
-      <div class="thought">
-        <p class=${`thought-action action-${decision.action}`}>${capital(decision.action)}</p>
-        <div class="why-score"><${Score} value=${decision.score} /><span class="figure">${number(decision.score, 0)}</span></div>
-      </div>
-      <p class="thought-reason">${decision.reasoning}</p>
-      <${Status} symbol=${symbol} />
-      <${Contributions} decision=${decision} />
-      <p class="hint">Confidence ${percent(decision.confidence, 0)}; ${percent(decision.coverage, 0)} of all weight had a view.</p>
-    ` : html`<${Empty} title="No decision yet">The first comes with enough closed bars.<//>`}
-  </section>`;
+    <p class="thought-reason">${reasoning}</p>
+    <${Status} symbol=${symbol} />
+    <${Contributions} decision=${decision} />
+    <p class="hint">Confidence ${percent(confidence, 0)}; ${percent(coverage, 0)} of all weight had a view.</p>
+  <//>`;
 }
 
 /** @param {{symbol: string}} props */
-function Values({ symbol }) {
+function Indicators({ symbol }) {
   const fact = trading("indicators", symbol).value;
-  return html`<section class="panel" aria-labelledby="values-title">
-    <div class="panel-head">
-      <h2 id="values-title">Indicators</h2>
-      ${fact && html`<span class="since">bar of <${Moment} at=${fact.at} /></span>`}
-    </div>
-    ${fact ? html`
-      <dl class="values">
-        ${Object.entries(fact.values).map(([ name, value, ]) => html`<div key=${name}>
-          <dt>
-            ${indicatorName(name)}
-            ${fact.disagreements?.[name] && html`<span class="warn-mark"
-              title=${`The provider's value differs from ours by ${percent(fact.disagreements[name], 1)}`}>
-              ≠
-            </span>`}
-          </dt>
-          <dd class="figure" title=${fact.origins?.[name] ? `from ${fact.origins[name]}` : undefined}>
-            ${number(/** @type {number} */ (value), Math.abs(/** @type {number} */ (value)) >= 1_000 ? 0 : 2)}
-          </dd>
-        </div>`)}
-      </dl>
-      <p class="hint">From ${[...new Set(Object.values(fact.origins ?? {}))].join(", ") || "the source"}.</p>
-    ` : html`<${Empty} title="Warming up" />`}
-  </section>`;
+  if (!fact) return html`<${Panel} title="Indicators" name="values-title"><${Empty} title="Warming up" /><//>`;
+  const origins = [...new Set(Object.values(fact.origins ?? {}))].join(", ");
+  return html`<${Panel} title="Indicators" name="values-title" tools=${html`<${OfBar} fact=${fact} />`}>
+    <${IndicatorValues} fact=${fact} />
+    <p class="hint">From ${origins || "the source"}.</p>
+  <//>`;
 }
 
 /** @param {{symbol: string}} props */
 function Held({ symbol }) {
   const position = latest("position", symbol).value;
-  const rows = held(position)
-    ? [
-        ["Quantity", signedQuantity(position.quantity)],
-        ["Average price", price(position.average_price, symbol)],
-        ["Last price", price(position.last_price, symbol)],
-        ["Value", money(position.value)],
-        ["Unrealised", html`<${Gain} value=${position.unrealized} />`],
-        ["Of what was paid", html`<${Change} value=${gainFraction(position)} arrow=${false} />`],
-        ["Realised today", position.realized_today === undefined ? "–" : html`<${Gain} value=${position.realized_today} />`],
-        ["Stop", price(position.stop_price, symbol)],
-        ["Target", price(position.target_price, symbol)],
-      ]
-    : [];
-  return html`<section class="panel" aria-labelledby="held-title">
-    <div class="panel-head"><h2 id="held-title">Position</h2></div>
-    ${rows.length ? html`<dl class="values values-wide">
-      ${rows.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd class="figure">${value}</dd></div>`)}
-    </dl>` : html`<${Empty} title="No position" />`}
-  </section>`;
+  if (!held(position)) return html`<${Panel} title="Position" name="held-title"><${Empty} title="No position" /><//>`;
+  const today = position.realized_today;
+  const rows = [
+    ["Quantity", signedQuantity(position.quantity)],
+    ["Average price", price(position.average_price, symbol)],
+    ["Last price", price(position.last_price, symbol)],
+    ["Value", money(position.value)],
+    ["Unrealised", html`<${Gain} value=${position.unrealized} />`],
+    ["Of what was paid", html`<${Change} value=${gainFraction(position)} arrow=${false} />`],
+    ["Realised today", today === undefined ? "–" : html`<${Gain} value=${today} />`],
+    ["Stop", price(position.stop_price, symbol)],
+    ["Target", price(position.target_price, symbol)],
+  ];
+  return html`<${Panel} title="Position" name="held-title"><${Values} rows=${rows} /><//>`;
 }
 
 /** @param {{rest: string}} props */
@@ -123,10 +106,7 @@ export default function Symbol({ rest }) {
   return html`<div class="symbol-page">
     <${Head} symbol=${symbol} />
     <${Chart} symbol=${symbol} key=${symbol} />
-    <div class="symbol-side"><${Thought} symbol=${symbol} /><${Held} symbol=${symbol} /><${Values} symbol=${symbol} /></div>
-    <section class="panel symbol-feed" aria-labelledby="feed-title">
-      <div class="panel-head"><h2 id="feed-title">What happened to it</h2></div>
-      <${Feed} symbol=${symbol} />
-    </section>
+    <div class="symbol-side"><${Thought} symbol=${symbol} /><${Held} symbol=${symbol} /><${Indicators} symbol=${symbol} /></div>
+    <${Panel} title="What happened to it" name="feed-title" kind="symbol-feed"><${Feed} symbol=${symbol} /><//>
   </div>`;
 }

@@ -60,6 +60,12 @@ export const percent = (fraction, digits = 1) =>
 /** @param {Amount} value */
 export const number = (value, digits = 1) => write(value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
+/** As many decimals as its size needs: indicators go from hundredths to millions. @param {Amount} value */
+export function reading(value) {
+  const size = Math.abs(Number(value));
+  return number(value, size >= 1_000 ? 0 : size >= 1 || size === 0 ? 2 : 4);
+}
+
 /** No more digits than it has, up to eight. @param {Amount} value */
 export const quantity = (value) => write(value, { maximumFractionDigits: 8 });
 

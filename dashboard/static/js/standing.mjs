@@ -5,14 +5,31 @@ import { duration } from "./format.mjs";
 import { outcomeWords } from "./words.mjs";
 
 const ANSWER_SECONDS = 3;
-const ORIGINS = /** @type {Record<string, string>} */ ({ command: "By hand", protection: "Protection" });
+const ORIGINS = /** @type {Record<string, string>} */ ({ command: "By hand" });
+
+/** What a person or a stop did counts more than a decision's answer only once it has happened, or when the person asked later. */
+const SAYS_MORE = new Set(["executed", "failed"]);
 
 /**
- * @param {{indicators: any, decision: any, outcome: any, executionAlive: boolean}} facts newest of each, null when there is none
- * @param {number} now @returns {{text: string, tone: import("./words.mjs").Tone, at: string | null}}
+ * The outcome that tells how the symbol stands, null while the newest decision is unanswered.
+ * @param {any} decision newest, null when there is none
+ * @param {any[]} outcomes newest of each origin
+ */
+export function speaking(decision, outcomes) {
+  const answer = outcomes.find((one) => decision && one.origin_id === decision.id) ?? null;
+  const since = answer?.made_at ?? decision?.made_at ?? "";
+  const others = outcomes.filter((one) => one !== answer && one.made_at > since);
+  const louder = answer ? others.filter((one) => one.origin === "command" || SAYS_MORE.has(one.outcome)) : others;
+  return louder.sort((x, y) => (x.made_at < y.made_at ? 1 : -1))[0] ?? answer;
+}
+
+/**
+ * @param {{indicators: any, decision: any, outcome: any, executionAlive: boolean}} facts newest decision, and the outcome that speaks
+ * @param {number} now
+ * @returns {{text: string, tone: import("./words.mjs").Tone, at: string | null}}
  */
 export function standing({ indicators, decision, outcome, executionAlive }, now) {
-  if (outcome && (!decision || outcome.origin_id === decision.id || outcome.made_at > decision.made_at)) {
+  if (outcome) {
     const { text, tone } = outcomeWords(outcome);
     const origin = ORIGINS[outcome.origin];
     return { text: origin ? `${origin}. ${text}` : text, tone, at: outcome.made_at };

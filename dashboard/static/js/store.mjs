@@ -70,12 +70,18 @@ function slot(topic, key) {
   return made;
 }
 
-/** What tells facts of one topic and symbol apart: an engine, a timeframe, a process, an order. @param {string} topic @param {Fact} fact */
+/**
+ * What tells facts of one topic and symbol apart: an engine, a timeframe, a process, an order, an origin.
+ * @param {string} topic
+ * @param {Fact} fact
+ */
 export function partOf(topic, fact) {
   if (topic === "signal") return fact.engine;
   if (topic === "bar" || topic === "indicators") return fact.timeframe;
   if (topic === "config") return fact.process;
   if (topic === "order") return fact.order_id;
+  // A stop that is put in place must not hide what became of the decision.
+  if (topic === "outcome") return fact.origin;
   return topic === "heartbeat" ? `${fact.process}:${fact.replica}` : "";
 }
 

@@ -30,6 +30,11 @@ export function outcomeWords(fact) {
     const at = fact.average_price ? ` at ${price(fact.average_price, fact.symbol)}` : "";
     return { text: `Executed: ${side === "sell" ? "sold" : "bought"} ${units(fact.symbol, fact.filled_quantity)}${at}`, tone: "good" };
   }
+  if (fact.outcome === "submitted" && fact.origin === "protection" && fact.order) {
+    const { order } = fact;
+    const [name, at] = order.stop_price ? ["Stop", order.stop_price] : ["Target", order.limit_price];
+    return { text: `${name} in place: ${order.side} ${units(fact.symbol, order.quantity)} at ${price(at, fact.symbol)}`, tone: "info" };
+  }
   if (fact.outcome === "submitted") {
     const what = fact.order ? `${side} ${units(fact.symbol, fact.order.quantity)}` : "order";
     const part = Number(fact.filled_quantity ?? 0) > 0 ? `${units(fact.symbol, fact.filled_quantity)} filled so far` : "not filled yet";
@@ -49,7 +54,7 @@ const ORDER_WORDS = /** @type {Record<string, [string, Tone]>} */ ({
   expired: ["expired", "quiet"],
   rejected: ["rejected by the broker", "bad"],
   replaced: ["replaced", "quiet"],
-  held: ["held by the broker", "warn"],
+  held: ["held", "info"],
 });
 export const OPEN_ORDER = new Set(["pending", "working", "partially_filled", "held"]);
 

@@ -9,7 +9,7 @@ import { moving, sessionOf, staleAfter } from "../freshness.mjs";
 import { classes, html } from "../html.mjs";
 import { symbolPath } from "../router.mjs";
 import { changeOf, seriesOf } from "../series.mjs";
-import { gainFraction, held, priceOf, rsiWord, standing } from "../standing.mjs";
+import { gainFraction, held, priceOf, rsiWord, speaking, standing } from "../standing.mjs";
 import { latest, pauseOf, system, trading } from "../store.mjs";
 import { abstained, person, sessionWord, units } from "../words.mjs";
 import { Age, Badge, Change, Gain, Skeleton } from "./figures.mjs";
@@ -102,20 +102,19 @@ function Votes({ symbol }) {
   return html`<div class="votes">${contributions.map((/** @type {any} */ one) => html`<${Vote} key=${one.engine} one=${one} />`)}</div>`;
 }
 
+const ORIGINS = ["decision", "command", "protection"];
+
 /** @param {{symbol: string}} props */
 export function Status({ symbol }) {
   const status = useMemo(
     () =>
       computed(() => {
         const decision = latest("decision", symbol).value;
-        const outcome = latest("outcome", symbol).value;
-        const answered = outcome && (!decision || outcome.origin_id === decision.id || outcome.made_at > decision.made_at);
+        const outcome = speaking(decision, ORIGINS.map((origin) => latest("outcome", symbol, origin).value).filter(Boolean));
+        const indicators = trading("indicators", symbol).value;
         // Only an unanswered decision needs the clock.
-        const now = answered ? 0 : second.value;
-        return standing(
-          { decision, outcome, indicators: trading("indicators", symbol).value, executionAlive: answered ? true : alive("execution") },
-          now,
-        );
+        if (outcome) return standing({ decision, outcome, indicators, executionAlive: true }, 0);
+        return standing({ decision, outcome, indicators, executionAlive: alive("execution") }, second.value);
       }),
     [symbol],
   );

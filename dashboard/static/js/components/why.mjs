@@ -5,10 +5,11 @@ import { useEffect, useState } from "preact/hooks";
 import { get } from "../api.mjs";
 import { capital, number, percent, price } from "../format.mjs";
 import { classes, html } from "../html.mjs";
-import { abstained, indicatorName, termsWords, words } from "../words.mjs";
+import { abstained, termsWords, words } from "../words.mjs";
 import { Dialog } from "./dialog.mjs";
 import { Badge, Empty, Moment } from "./figures.mjs";
 import { Icon } from "./icon.mjs";
+import { IndicatorValues } from "./indicator_values.mjs";
 import { Score } from "./meters.mjs";
 
 /** The id of the fact that is asked about. */
@@ -53,18 +54,6 @@ function lives(list) {
     Object.assign(first, { fact: one.fact, id: one.id });
     return first === one;
   });
-}
-
-/** @param {{fact: any}} props */
-function Indicators({ fact }) {
-  const origin = (/** @type {string} */ name) => (fact.origins?.[name] ? `from ${fact.origins[name]}` : undefined);
-  return html`<dl class="values">
-    ${Object.entries(fact.values).map(
-      ([name, value]) => html`<div key=${name}>
-        <dt>${indicatorName(name)}</dt><dd class="figure" title=${origin(name)}>${number(/** @type {number} */ (value), 2)}</dd>
-      </div>`,
-    )}
-  </dl>`;
 }
 
 /** @param {{fact: any}} props */
@@ -155,7 +144,7 @@ function BarPrices({ fact }) {
 
 /** @type {Record<string, (props: {fact: any}) => any>} */
 const BODIES = {
-  indicators: Indicators,
+  indicators: IndicatorValues,
   signal: View,
   decision: Decided,
   prompt: Prompt,
