@@ -74,7 +74,7 @@ class Active:
             token=claim.token,
             mode=broker.mode,
             account=account,
-            ready=lambda: books.reconciled and not claim.lost,
+            ready=lambda: self.desk.acting and books.reconciled and not claim.lost,
         )
         recorder = Recorder(process.bus, process.clock, report=process.report, restarted=self._redis_restarted)
         self.desk = Desk(

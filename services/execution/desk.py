@@ -50,9 +50,10 @@ class Price:
 
 @dataclass
 class Desk:
-    """dirty   set when positions or money changed and are to be asked for
-    guarded  symbols whose protection is to be looked at
-    full     Redis is nearly full: entries stop
+    """acting    "on" is in force: decisions may be acted on, as far as the switch allows; not_acting says why not
+    dirty     set when positions or money changed and are to be asked for
+    guarded   symbols whose protection is to be looked at
+    full      Redis is nearly full: entries stop
     """
 
     process: Process[ExecutionSettings]
@@ -64,6 +65,8 @@ class Desk:
     sending: Sending
     limits: RiskLimits
     served: list[str]
+    acting: bool = False
+    not_acting: str = "execution is starting"
     full: bool = False
     keys_refused: str = ""
     dirty: asyncio.Event = field(default_factory=asyncio.Event)

@@ -22,11 +22,12 @@ from shared.risk.situation import Proposal
 from shared.risk.sizing import size_entry, size_exit
 from shared.trading.increments import quantity_down
 from shared.trading.protection import NO_LEVELS, levels_of
-from shared.trading.states import Barrier, Effect
+from shared.trading.states import Barrier, Effect, barrier
 from shared.trading.targets import Aim, aim
 from shared.trading.terms import entry_terms, exit_terms
 
 CANCEL_SECONDS = 10.0
+IN_FORCE_SECONDS = 5.0
 CLOSING_SECONDS = 60.0  # a person's or a protective order is tried again this long while it certainly was not sent
 ZERO = Decimal(0)
 
@@ -126,6 +127,8 @@ class Path:
         desk = self._desk
         if (early := self._early(origin)) is not None:
             return self._submitting.stop(origin, early, (), pending)
+        if (unready := self._not_in_force(origin, pending)) is not None:
+            return unready
         await desk.prepare(origin.symbol, entering=origin.action in {"buy", "sell"})
         for _ in range(3):
             if outdated := self._entries_against(origin):
@@ -149,6 +152,19 @@ class Path:
             await self._following.withdraw(standing, seconds=CANCEL_SECONDS)
             await desk.read_positions()
         return Wait(0.5, "orders of the symbol keep changing")
+
+    def _not_in_force(self, origin: Origin, pending: Intent | None) -> Done | Wait | None:
+        """The switch is on and something is still missing. What is about to be in force is waited for, for a moment."""
+        desk = self._desk
+        if (
+            origin.made_at is None
+            or desk.acting
+            or barrier("reduce", desk.views.switches(origin.symbol), mode=desk.scribe.mode, account=desk.scribe.account)
+        ):
+            return None  # not a decision, in force, or a matter of the switch, which the gate looks at
+        if (desk.clock.now() - origin.made_at).total_seconds() < IN_FORCE_SECONDS:
+            return Wait(0.1, "trading is about to be in force")
+        return self._submitting.stop(origin, Barrier("not_ready", desk.not_acting or "trading is not in force"), (), pending)
 
     def _entries_against(self, origin: Origin) -> list[BrokerOrder]:
         """Entries still working towards what the decision turns away from: what they would yet fill must not come."""

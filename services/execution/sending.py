@@ -38,7 +38,7 @@ def awake_seconds() -> float:
 @dataclass(kw_only=True)
 class Fencing:
     """lease, token  the lease of the account and our token of it
-    ready         whether new orders may leave at all: reconciled, and still the active process
+    ready         whether a decision's order may leave: "on" is in force, reconciled, and still the active process
     """
 
     bus: Bus
@@ -71,7 +71,7 @@ class Fencing:
         if not holds:
             raise Stopped("lease_lost", "another process has become the active one", symbol=symbol)
         if effect in {"entry", "reduce"} and not self.ready():
-            raise Stopped("reconciling", "what the broker says is being taken in", symbol=symbol)
+            raise Stopped("not_ready", "trading is not in force", symbol=symbol)
         switches = Switches(stricter(trading, self.views.trading), halt or self.views.halt, pause)
         if found := barrier(effect, switches, mode=self.mode, account=self.account):
             raise Stopped(found.code, found.reason, symbol=symbol)

@@ -22,7 +22,7 @@ from shared.trading.increments import plain
 from shared.trading.states import Barrier, Effect
 
 # Why the last look may say no without this being the order's own fault: the same order may go out a moment later.
-PASSING = frozenset({"bus_unavailable", "reconciling"})
+PASSING = frozenset({"bus_unavailable", "not_ready"})
 RETRY_SECONDS = 0.5
 
 

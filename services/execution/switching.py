@@ -80,12 +80,14 @@ class Switching:
         missing = self.missing()
         wanted = self._wanted(missing)
         if wanted != self._force and not wanted.entries and wanted.state != "starting":
+            desk.acting, desk.not_acting = False, "; ".join(missing.values())
             if draining := max(desk.sending.in_flight, self._asked_for()):
                 self._say(self._force, missing, draining)
             await desk.sending.landed()
             if self._asked_for():
                 return False
         self._force = wanted
+        desk.acting, desk.not_acting = wanted.state == "on", "; ".join(missing.values())
         self._say(wanted, missing)
         if wanted.state != "starting":
             self._withdraw_entries(wanted)

@@ -59,6 +59,7 @@ CODES: MappingProxyType[str, OutcomeKind] = MappingProxyType(
         "withdrawn": "skipped",
         "not_sent": "failed",
         "interrupted": "failed",
+        "not_ready": "refused",
         "halted": "refused",
         "live_unconfirmed": "refused",
         "decision_stale": "refused",

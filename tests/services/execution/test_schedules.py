@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from shared.bus.topics import TRADING_EFFECTIVE
 from shared.domain.decisions import Decision
 from shared.domain.errors import BusUnavailable, RevisionConflict
 from shared.domain.orders import client_order_id
@@ -171,6 +172,17 @@ class Schedule:
             if chain[-1].outcome == "refused":
                 assert orders == [], chain
         await rig.agree()
+        await self.check_fence()
+
+    async def check_fence(self) -> None:
+        """No order of a decision left while "off" or "halted" was in force."""
+        names = {client_order_id("simulated", decision.id, leg): decision.id for decision in self.decisions for leg in ("entry", "exit")}
+        words = await self.rig.all(TRADING_EFFECTIVE)
+        for word, following in zip(words, [*words[1:], None], strict=True):
+            if word.state in {"off", "halted"}:
+                until = following.made_at if following else self.rig.clock.now()
+                late = [names[name] for at, name in self.rig.broker.posts if name in names and word.made_at < at < until]
+                assert late == [], (word, late)
 
 
 def _ref(decision: Decision) -> Any:

@@ -132,6 +132,7 @@ def test_every_code_of_the_gate_has_a_test() -> None:
         "withdrawn",
         "expired",
         "exit_working",
+        "not_ready",
         "not_sent",
         "interrupted",
     }
