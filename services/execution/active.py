@@ -183,11 +183,11 @@ class Active:
 
     # ---- listening -------------------------------------------------------------------------------------------------------------
     async def _attend_states(self) -> None:
-        """What a person set, and prices: from the first moment, whatever else is under way."""
+        """What a person set, and prices: from the first moment, whatever else is under way. A message alone is believed in nothing."""
         symbols = self.desk.served
         topics = (TRADING, HALT, TRADE_SETTINGS, MARKET)
-        listens: list[Listen[Any]] = [Listen(Ref(topic)) for topic in topics]
-        listens += [Listen(Ref(topic, symbol)) for symbol in symbols for topic in (PAUSE, QUOTE)]
+        listens: list[Listen[Any]] = [Listen(Ref(topic), confirm=True) for topic in topics]
+        listens += [Listen(Ref(topic, symbol), confirm=True) for symbol in symbols for topic in (PAUSE, QUOTE)]
         handlers: dict[str, Handler] = {topic.name: self._on_state for topic in (*topics, PAUSE)}
         await Attendance(self._process, listens, {**handlers, QUOTE.name: self._on_quote}, beat=BEAT).run()
 

@@ -291,3 +291,20 @@ def _lanes(rig: Rig, lanes: int) -> Any:
     from dataclasses import replace
 
     return replace(rig.broker.abilities, lanes=lanes)
+
+
+def test_a_message_that_nobody_wrote_down_changes_nothing() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.switch("off")
+        await rig.in_force("off", 3)
+        forged = (await rig.bus.latest(Ref(TRADING))).replace(id="trading|forged", state="on", revision=99)  # type: ignore[union-attr]
+        for subscription in rig.bus._store._channels["trading"]:
+            subscription._sink.message("trading", forged.encode().encode())
+        await asyncio.sleep(5)
+        trading = await rig.bus.latest(Ref(TRADING))
+        assert trading is not None
+        assert trading.revision == 3
+        assert (await rig.ended(await rig.decide("buy"))).code == "off"
+        assert rig.broker.posts == []
+
+    rigged(story)
