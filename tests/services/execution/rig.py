@@ -44,7 +44,9 @@ START = facts.CLOSE  # a Friday, 10 o'clock in New York
 
 class FaultyBroker(SimulatedBroker):
     """`faults` are taken one a submission: `unavailable` before it, `refused` instead of it, `lost` (never arrived, no answer), `timeout`
-    (accepted, no answer), `slow:SECONDS`. `doubling`: every update comes twice; `holding`: updates wait for `release`.
+    (accepted, no answer), `slow:SECONDS`, `late:SECONDS` (cut, and it arrives all the same).
+
+    doubling  every update comes twice; holding: updates wait for `release`; down: nobody is there
     """
 
     abilities = replace(SimulatedBroker.abilities, remembers=True)  # it outlives the processes under test
@@ -53,6 +55,7 @@ class FaultyBroker(SimulatedBroker):
         super().__init__(clock, **given)
         self.faults: list[str] = []
         self.requests: list[str] = []  # client order ids that reached the broker
+        self.arriving: list[asyncio.Future[None]] = []
         self.posts: list[tuple[datetime, str]] = []  # the moment and client order id of every request that left
         self.doubling = False
         self.holding = False
@@ -69,6 +72,10 @@ class FaultyBroker(SimulatedBroker):
         if fault == "lost":
             await asyncio.sleep(10)
             raise OrderUnknown("the request was lost", symbol=symbol)
+        if fault.startswith("late:"):
+            self.arriving.append(asyncio.ensure_future(self._arrive(float(fault.removeprefix("late:")), symbol, terms, client_order_id)))
+            await asyncio.sleep(1)
+            raise OrderUnknown("the connection was cut", symbol=symbol)
         if fault.startswith("slow:"):
             await asyncio.sleep(float(fault.removeprefix("slow:")))
         await asyncio.sleep(self.latency)
@@ -80,6 +87,13 @@ class FaultyBroker(SimulatedBroker):
             await asyncio.sleep(10)
             raise OrderUnknown("the answer took too long", symbol=symbol)
         return order
+
+    async def _arrive(self, seconds: float, symbol: str, terms: OrderTerms, client_order_id: str) -> None:
+        """A request that was on its way all the time."""
+        await asyncio.sleep(seconds)
+        self.requests.append(client_order_id)
+        with suppress(OrderUnknown, OrderRefused):
+            self.place(symbol, terms, client_order_id)
 
     async def order_by_client_id(self, client_order_id: str) -> BrokerOrder:
         if self.down:

@@ -325,3 +325,17 @@ def test_effective_is_told_once_for_each_change() -> None:
         assert len(await rig.all(TRADING_EFFECTIVE)) == before
 
     rigged(story)
+
+
+@pytest.mark.parametrize("seconds", [0.05, 3, 9])
+def test_an_order_that_arrives_after_its_connection_was_cut_is_waited_for(seconds: float) -> None:
+    async def story(rig: Rig) -> None:
+        rig.broker.faults, rig.broker.holding = [f"late:{seconds}"], True
+        outcome = await rig.ended(await rig.decide("buy"))
+        assert outcome.outcome == "executed"
+        assert len(rig.broker.posts) == len(rig.broker.requests) == 1
+        rig.broker.release()
+        await asyncio.sleep(3)
+        await rig.agree()
+
+    rigged(story, **NO_PROTECTION)

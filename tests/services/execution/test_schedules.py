@@ -27,7 +27,7 @@ from tests.services.execution.rig import Rig, rigged
 SYMBOLS = "BTC/USD,ETH/USD,AAPL"
 STEPS = 25
 COUNT = int(os.environ.get("TRADERMAGIC_SCHEDULES", "40"))
-FAULTS = ("timeout", "lost", "refused", "unavailable", "slow:0.3", "slow:3", "")
+FAULTS = ("timeout", "lost", "refused", "unavailable", "slow:0.3", "slow:3", "late:0.5", "late:9", "")
 
 
 class Schedule:
