@@ -22,10 +22,16 @@ SKEW_SECONDS = 2.0
 
 
 async def halt_broker(broker: Broker) -> dict[str, Any]:
-    """Suspends trading at the broker, then cancels entries; what protects a position stays. Raises what the broker raises."""
-    await broker.suspend()
-    positions = {one.symbol: one for one in await broker.positions()}
+    """Suspends trading at the broker and cancels entries; what protects a position stays. What fails does not stop the rest.
+
+    Raises what the broker raises where not even its orders can be read.
+    """
     cancelled, kept, failed = [], [], {}
+    try:
+        await broker.suspend()
+    except TradingError as error:
+        failed["suspend"] = str(error)
+    positions = {one.symbol: one for one in await broker.positions()}
     for order in await broker.open_orders():
         if reduces(order, positions.get(order.symbol)):
             kept.append(order.order_id)
@@ -35,7 +41,7 @@ async def halt_broker(broker: Broker) -> dict[str, Any]:
             cancelled.append(order.order_id)
         except TradingError as error:
             failed[order.order_id] = str(error)
-    return {"suspended": True, "cancelled": cancelled, "kept": kept, "failed": failed}
+    return {"suspended": "suspend" not in failed, "cancelled": cancelled, "kept": kept, "failed": failed}
 
 
 def reduces(order: BrokerOrder, position: BrokerPosition | None) -> bool:
@@ -78,10 +84,9 @@ def _words(command: str, answer: dict[str, Any]) -> str:
         return f"{command} failed: {answer['detail']}"
     if command == "resume-broker":
         return "the broker takes new orders again"
-    words = (
-        f"trading is suspended at the broker; {len(answer['cancelled'])} entries cancelled, {len(answer['kept'])} protective orders kept"
-    )
-    return words + "".join(f"\nnot cancelled: {order_id}: {text}" for order_id, text in answer["failed"].items())
+    words = f"trading is {'' if answer['suspended'] else 'NOT '}suspended at the broker; "
+    words += f"{len(answer['cancelled'])} entries cancelled, {len(answer['kept'])} protective orders kept"
+    return words + "".join(f"\nfailed: {what}: {text}" for what, text in answer["failed"].items())
 
 
 async def check(settings: ExecutionSettings) -> Sequence[Finding]:
