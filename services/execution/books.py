@@ -256,6 +256,12 @@ class Books:
     def reserve(self, client_order_id: str, value: Decimal, at: float) -> None:
         self.reserved[client_order_id] = Reserved(value, at)
 
+    def release_all(self, symbol: str) -> None:
+        """The position is closed: what bought it has come back."""
+        over = [name for name in self.reserved if (intent := self.settled.get(name)) is not None and intent.symbol == symbol]
+        for name in over:
+            del self.reserved[name]
+
     def release(self, client_order_id: str) -> None:
         self.reserved.pop(client_order_id, None)
 

@@ -210,7 +210,10 @@ class Desk:
     # ---- what it adds up to ----------------------------------------------------------------------------------------------------
     def held(self, symbol: str) -> Decimal:
         """Signed; what is too small to be sold counts as nothing."""
-        quantity, asset = self.books.held(symbol), self.known_asset(symbol)
+        return self.held_of(symbol, self.books.held(symbol))
+
+    def held_of(self, symbol: str, quantity: Decimal) -> Decimal:
+        asset = self.known_asset(symbol)
         return ZERO if asset and is_dust(quantity, self.middle(symbol), asset.minimum_notional) else quantity
 
     def available(self, symbol: str) -> Decimal:

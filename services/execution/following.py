@@ -18,7 +18,8 @@ from services.execution.broker import BrokerFill, BrokerOrder, Update
 from services.execution.desk import Desk
 from services.execution.origin import Origin
 from shared.domain.errors import BrokerUnavailable, OrderNotFound, TradingError
-from shared.domain.orders import Check, Intent, OutcomeKind
+from shared.domain.orders import Intent, OutcomeKind
+from shared.risk.checks import Finding
 from shared.risk.losses import Tally, after
 from shared.trading.lifecycle import AT_BROKER, OVER, Event, advance
 
@@ -33,7 +34,7 @@ class Following:
         self._ends: defaultdict[str, list[asyncio.Event]] = defaultdict(list)
         self._tasks: set[asyncio.Task[None]] = set()
         self._withdrawn: Recent[str, None] = Recent()  # orders that we cancelled ourselves
-        self._checks: Recent[str, tuple[Check, ...]] = Recent()  # of the gate, by client order id, for every step of the outcome
+        self._checks: Recent[str, tuple[Finding, ...]] = Recent()  # of the gate, by client order id, for every step of the outcome
 
     async def run(self) -> None:
         """The broker's stream, for ever. Every (re)connection asks for a reconciliation, since the stream never replays."""
@@ -90,6 +91,8 @@ class Following:
         if listed:
             return
         quantity = books.held(order.symbol) + new if position is None else position
+        if not desk.held_of(order.symbol, quantity):
+            books.release_all(order.symbol)
         books.shift_position(order.symbol, quantity, price=order.average_price, at=desk.clock.monotonic())
         desk.tell(desk.position_fact(order.symbol, desk.scribe.order_fact_id(order)))
         desk.guard(order.symbol)
@@ -141,7 +144,7 @@ class Following:
             kind, code, reason = ending(order, withdrawn=order.order_id in self._withdrawn)
             self.say(origin_of(moved), kind, code, reason, intent=moved, order=order, final=True)
 
-    def keep_checks(self, intent: Intent, checks: tuple[Check, ...]) -> None:
+    def keep_checks(self, intent: Intent, checks: tuple[Finding, ...]) -> None:
         self._checks.put(intent.client_order_id, checks)
 
     def say(
@@ -151,7 +154,7 @@ class Following:
         code: str,
         reason: str,
         *,
-        checks: tuple[Check, ...] = (),
+        checks: tuple[Finding, ...] = (),
         intent: Intent | None = None,
         order: BrokerOrder | None = None,
         final: bool = False,
@@ -161,7 +164,10 @@ class Following:
         chain = desk.books.chain(origin.symbol, origin.id)
         chain.steps += 1
         chain.final = chain.final or final
-        checks = checks or (self._checks.get(intent.client_order_id, ()) if intent else ())
+        if intent is not None:
+            checks = checks or self._checks.get(intent.client_order_id, ())
+            if final:
+                self._checks.pop(intent.client_order_id, None)
         desk.count(kind, code)
         desk.tell(desk.scribe.outcome(origin, chain.steps, kind, code, reason, checks=checks, intent=intent, order=order))
 

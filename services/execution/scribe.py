@@ -14,10 +14,11 @@ from services.execution.origin import Origin, outcome_id
 from shared.bus.port import Fence, Publication, Ref
 from shared.bus.topics import ACCOUNT, COMMAND_RESULT, FILL, INTENT, ORDER, OUTCOME, POSITION, TRADING_EFFECTIVE
 from shared.domain.fact import Fact, digest, iso
-from shared.domain.orders import Check, Fill, Intent, IntentState, Order, OrderTerms, Outcome, OutcomeKind, client_order_id
+from shared.domain.orders import Fill, Intent, IntentState, Order, OrderTerms, Outcome, OutcomeKind, client_order_id
 from shared.domain.portfolio import Account, Position, TradingMode
 from shared.domain.trading import CommandResult, TradingEffective
 from shared.risk.baselines import Baselines
+from shared.risk.checks import Finding
 from shared.runtime.clock import Clock
 from shared.trading.protection import Levels
 
@@ -87,17 +88,20 @@ class Scribe:
     ) -> Intent:
         revision = before.revision + 1
         now = self.clock.now()
-        return before.replace(
-            id=f"{before.intent_id}|{revision}",
-            inputs=(before.id,),
-            made_at=now,
-            recorded_at=now,
-            revision=revision,
-            state=state,
-            fence=self.fence,
-            detail=detail[:2_000],
-            order_id=order_id or before.order_id,
-            terms=terms or before.terms,
+        # Every value here is ours and typed: no need to validate a whole intent again between a decision and its order.
+        return before.model_copy(
+            update={
+                "id": f"{before.intent_id}|{revision}",
+                "inputs": (before.id,),
+                "made_at": now,
+                "recorded_at": now,
+                "revision": revision,
+                "state": state,
+                "fence": self.fence,
+                "detail": detail[:2_000],
+                "order_id": order_id or before.order_id,
+                "terms": terms or before.terms,
+            }
         )
 
     def outcome(
@@ -108,7 +112,7 @@ class Scribe:
         code: str,
         reason: str,
         *,
-        checks: tuple[Check, ...] = (),
+        checks: tuple[Finding, ...] = (),
         intent: Intent | None = None,
         order: BrokerOrder | None = None,
     ) -> Outcome:
@@ -127,7 +131,7 @@ class Scribe:
             client_order_id=intent.client_order_id if intent else None,
             filled_quantity=order.filled if order else None,
             average_price=order.average_price if order else None,
-            checks=checks,
+            checks=tuple(one.fact() for one in checks),
         )
 
     # ---- what the broker says --------------------------------------------------------------------------------------------------

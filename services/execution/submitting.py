@@ -16,7 +16,8 @@ from services.execution.desk import Desk
 from services.execution.following import Following
 from services.execution.origin import Origin
 from shared.domain.errors import BrokerDenied, BrokerUnavailable, BusUnavailable, FenceLost, OrderRefused, OrderUnknown, TradingError
-from shared.domain.orders import Check, Intent, IntentState, OrderTerms
+from shared.domain.orders import Intent, IntentState, OrderTerms
+from shared.risk.checks import Finding
 from shared.risk.limits import kind_of
 from shared.trading.increments import plain
 from shared.trading.states import Barrier, Effect
@@ -63,7 +64,7 @@ class Want:
     effect: Effect
     leg: str
     terms: OrderTerms
-    checks: tuple[Check, ...] = ()
+    checks: tuple[Finding, ...] = ()
     pending: Intent | None = None
     inputs: tuple[str, ...] = field(default_factory=tuple)
 
@@ -73,7 +74,7 @@ class Stop:
     """What the gate said instead."""
 
     barrier: Barrier
-    checks: tuple[Check, ...]
+    checks: tuple[Finding, ...]
 
 
 Plan = Callable[[], Want | Stop]
@@ -170,7 +171,7 @@ class Submitting:
         self._desk.books.release(intent.client_order_id)
         return Wait(seconds, why)
 
-    def stop(self, origin: Origin, barrier: Barrier, checks: tuple[Check, ...], pending: Intent | None) -> Done:
+    def stop(self, origin: Origin, barrier: Barrier, checks: tuple[Finding, ...], pending: Intent | None) -> Done:
         """The gate or the last look said no: nothing was sent and nothing will be."""
         if shown := self._shown(pending, "intent"):
             return shown

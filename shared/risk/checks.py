@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 
 from shared.domain.fact import asset_class, iso
+from shared.domain.orders import Check as CheckFact
 from shared.risk.situation import Proposal, RiskLimits, Situation
 from shared.trading.increments import plain, quantity_down
 from shared.trading.instruments import Asset
@@ -20,27 +21,37 @@ HUNDRED = Decimal(100)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """stopped   None where the check passed
-    quantity  the smaller quantity that passes, None where it may stay as it is
+    """What a check found, cheap to make: it becomes a fact once there is time for that.
+
+    value, limit  the numbers compared, as they are
+    stopped       None where the check passed
+    quantity      the smaller quantity that passes, None where it may stay as it is
     """
 
     code: str
     detail: str = ""
-    value: str | None = None
-    limit: str | None = None
+    value: object = None
+    limit: object = None
     stopped: Barrier | None = None
     quantity: Decimal | None = None
+
+    @property
+    def passed(self) -> bool:
+        return self.stopped is None
+
+    def fact(self) -> CheckFact:
+        return CheckFact(code=self.code, passed=self.passed, detail=self.detail, value=_text(self.value), limit=_text(self.limit))
 
 
 Check = Callable[[Proposal, Situation, RiskLimits, Decimal], Finding | None]
 
 
 def _stop(code: str, reason: str, *, value: object = None, limit: object = None) -> Finding:
-    return Finding(code=code, detail=reason, stopped=Barrier(code, reason), value=_text(value), limit=_text(limit))
+    return Finding(code=code, detail=reason, stopped=Barrier(code, reason), value=value, limit=limit)
 
 
 def _pass(code: str, detail: str = "", *, value: object = None, limit: object = None, quantity: Decimal | None = None) -> Finding:
-    return Finding(code=code, detail=detail, value=_text(value), limit=_text(limit), quantity=quantity)
+    return Finding(code=code, detail=detail, value=value, limit=limit, quantity=quantity)
 
 
 def _text(value: object) -> str | None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
 
-from shared.domain.orders import Check as CheckFact
 from shared.domain.orders import OutcomeKind
 from shared.risk import checks
 from shared.risk.situation import Proposal, RiskLimits, Situation
@@ -108,11 +107,11 @@ class Verdict:
 
     quantity: Decimal
     stopped: Barrier | None
-    checks: tuple[CheckFact, ...]
+    checks: tuple[checks.Finding, ...]
 
 
 def gate(proposal: Proposal, now: Situation, limits: RiskLimits) -> Verdict:
-    made: list[CheckFact] = []
+    made: list[checks.Finding] = []
     quantity = proposal.quantity
     if not quantity.is_finite() or quantity < 0:
         return Verdict(Decimal(0), Barrier("too_small", f"the quantity must be a number above 0, was {quantity}"), ())
@@ -120,8 +119,7 @@ def gate(proposal: Proposal, now: Situation, limits: RiskLimits) -> Verdict:
         found = look(proposal, now, limits, quantity)
         if found is None:
             continue
-        passed = found.stopped is None
-        made.append(CheckFact(code=found.code, passed=passed, detail=found.detail, value=found.value, limit=found.limit))
+        made.append(found)
         if found.stopped is not None:
             return Verdict(Decimal(0), found.stopped, tuple(made))
         if found.quantity is not None:

@@ -107,12 +107,15 @@ class _Adapter(HTTPAdapter):
 
 
 class BoundedSession(Session):
-    """Every request has a timeout: `connect` and `read` in seconds. For one thread. Nothing is retried."""
+    """Every request has a timeout: `connect` and `read` in seconds. For one thread and the server of `url`. Nothing is retried."""
 
-    def __init__(self, *, connect: float, read: float, idle: float) -> None:
+    def __init__(self, url: str, *, connect: float, read: float, idle: float) -> None:
         super().__init__()
         self._timeout = (connect, read)
         self._idle = idle
+        # Proxies and certificates of the environment, taken once for `url` and not anew before every single request.
+        found = self.merge_environment_settings(url, {}, None, None, None)
+        self.proxies, self.verify, self.trust_env = found["proxies"], found["verify"], False
         for scheme in ("https://", "http://"):
             self.mount(scheme, _Adapter(max_retries=0))
 

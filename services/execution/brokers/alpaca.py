@@ -112,17 +112,17 @@ class AlpacaBroker:
             key, secret = self._keys
             trading = TradingClient(key, secret, paper=self.mode == "paper", raw_data=True, url_override=self._urls[0])
             data = RESTClient(self._urls[1], key, secret, raw_data=True)
-            for one in (trading, data):
+            for one, url in ((trading, self._urls[0]), (data, self._urls[1])):
                 # The library offers no argument for either: see its RESTClient.
-                one._session = self._session()  # noqa: SLF001
+                one._session = self._session(url)  # noqa: SLF001
                 one._retry = 0  # noqa: SLF001
             self._of_thread.client, self._of_thread.data = trading, data
         client: TradingClient = self._of_thread.client
         return client
 
-    def _session(self) -> BoundedSession:
+    def _session(self, url: str) -> BoundedSession:
         connect_seconds, read_seconds, idle_seconds = self._waits
-        return BoundedSession(connect=connect_seconds, read=read_seconds, idle=idle_seconds)
+        return BoundedSession(url, connect=connect_seconds, read=read_seconds, idle=idle_seconds)
 
     async def _ask(self, what: str, request: Callable[[TradingClient], Any], parse: Callable[[Any], T]) -> T:
         def work() -> Any:
