@@ -68,6 +68,20 @@ def faults_against_the_broker(system: System) -> list[str]:
     return faults + faults_of_the_account(system)
 
 
+def agree(system: System, *, seconds: float = 30) -> None:
+    """Waits until our books and the broker's say the same. Raises AssertionError with every difference that stays."""
+    faults: list[str] = []
+
+    def compared() -> bool:
+        faults[:] = faults_against_the_broker(system)
+        return not faults
+
+    try:
+        system.wait_for(compared, seconds=seconds, what="agreement with the broker's books")
+    except AssertionError as error:
+        raise AssertionError("\n".join([*faults, str(error)])) from None
+
+
 def faults_of_the_account(system: System) -> list[str]:
     """Differences between our positions and cash and the sandbox's own, in sentences."""
     theirs = system.sandbox("/sandbox/books")

@@ -57,6 +57,20 @@ def test_commands_work_again_after_the_server_was_started_anew(site: Site, tab: 
     expect(word(page)).to_have_text("Halted")
 
 
+def test_a_page_whose_code_did_not_come_is_there_once_it_does(site: Site, tab: Tab) -> None:
+    asked: list[str] = []
+
+    def answer(route: Any) -> None:
+        asked.append(route.request.url)
+        route.abort() if len(asked) < 3 else route.continue_()
+
+    tab.page.route("**/static/pages/overview/view.mjs*", answer)
+    page = tab.open(site)
+    expect(page.get_by_text("This page could not be loaded")).to_be_visible()
+    expect(card(page, "AAPL")).to_be_visible()
+    assert len(asked) == 3
+
+
 def test_halt_that_cannot_be_sent_prints_the_command(stand_in: Any, tab: Tab) -> None:
     page = tab.open(stand_in)
     stand_in.stop()

@@ -19,7 +19,7 @@ from shared.bus.port import Bus, Publication, Ref
 from shared.bus.topics import DECISION, QUOTE
 from shared.domain.errors import BusError
 from tests import facts
-from tests.books import faults_against_the_broker
+from tests.books import agree
 from tests.system import System
 
 pytestmark = [pytest.mark.redis, pytest.mark.timeout(300)]
@@ -122,7 +122,7 @@ def everything_agrees(system: System, desk: Desk) -> None:
     system.command("liquidate", liquidated)
     system.wait_for(lambda: _final(system, liquidated), seconds=40, what="everything closed")
     # What a lost message hid is found by the routine look, once a minute, which a misbehaving broker may refuse as well.
-    system.wait_for(lambda: not faults_against_the_broker(system), seconds=150, what="agreement with the broker's books")
+    agree(system, seconds=150)
     for intent in system.every_symbol("intent"):
         assert intent.client_order_id.startswith("tm-")
 

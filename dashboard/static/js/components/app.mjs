@@ -25,11 +25,20 @@ import { WhyDialog } from "./why.mjs";
  */
 const pages = signal({});
 
-/** @param {string} name */
-async function load(name) {
-  if (pages.peek()[name]) return;
-  const found = await import(`/static/pages/${name}/view.mjs`).catch((error) => error);
+/** Begun at most once a page. @type {Set<string>} */
+const begun = new Set();
+const RETRY_MOST_MS = 10_000;
+
+/**
+ * Tries until the server has given it: it may be restarting. A browser may remember a failed address, so each try has its own.
+ * @param {string} name
+ */
+async function load(name, tries = 0) {
+  if (tries === 0 && begun.has(name)) return;
+  begun.add(name);
+  const found = await import(`/static/pages/${name}/view.mjs${tries ? `?try=${tries}` : ""}`).catch((error) => error);
   pages.value = { ...pages.peek(), [name]: found };
+  if (found instanceof Error) setTimeout(load, Math.min(1_000 * 2 ** tries, RETRY_MOST_MS), name, tries + 1);
 }
 
 function Page() {
