@@ -64,7 +64,8 @@ def faults_against_the_broker(system: System) -> list[str]:
         if filled.get(name, Decimal(0)) != booked.get(name, Decimal(0)):
             faults.append(f"order {name}: the broker filled {filled.get(name, 0)}, we booked {booked.get(name, 0)}")
     posted = system.sandbox("/sandbox/orders")
-    faults += [f"order {name} was posted {seen['posted']} times" for name, seen in posted.items() if seen["posted"] > 1]
+    taken = {name: seen["posted"] - seen["lost"] for name, seen in posted.items()}
+    faults += [f"order {name} reached the broker {times} times" for name, times in taken.items() if times > 1]
     return faults + faults_of_the_account(system)
 
 
