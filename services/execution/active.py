@@ -116,7 +116,7 @@ class Active:
             await self._together(parts, switching)
         finally:
             desk.books.reconciled = False
-            for part in (self._guarding, switching, self._resolving, self._following):
+            for part in (self._guarding, switching, self._resolving, self._following, desk):
                 await part.close()
             self._fencing.close()
 

@@ -21,7 +21,8 @@ from shared.trading.lifecycle import resolved
 K = TypeVar("K")
 V = TypeVar("V")
 ZERO = Decimal(0)
-KEPT = 4_000  # finished orders and intents remembered; older ones are in the journal
+KEPT = 2_500  # finished orders and intents remembered: ten minutes, as far as a reconciliation looks back, at 200 requests a minute
+FILLS = 10_000  # executions known, so that none counts twice: an order may be filled in several
 CHAINS = 20_000  # decisions remembered as dealt with: more than can be decided within the age at which one is refused
 _PROGRESS = {"pending": 0, "held": 0, "working": 1, "partially_filled": 2}
 
@@ -48,6 +49,10 @@ class Chain:
 
 class Chains(Recent[tuple[str, str], Chain]):
     most = CHAINS
+
+
+class Fills(Recent[tuple[str, str], str]):
+    most = FILLS
 
 
 @dataclass(slots=True)
@@ -88,7 +93,7 @@ class Books:
     intents: dict[str, Intent] = field(default_factory=dict)  # by client order id, those that are not over
     settled: Recent[str, Intent] = field(default_factory=Recent)
     chains: Chains = field(default_factory=Chains)  # by symbol and origin id
-    fills: Recent[tuple[str, str], str] = field(default_factory=Recent)  # (order id, cumulative) to fill id
+    fills: Fills = field(default_factory=Fills)  # (order id, cumulative) to fill id
     booked: Recent[str, Decimal] = field(default_factory=Recent)  # by order id, how much of it the position holds already
     tallies: dict[str, Tally] = field(default_factory=dict)
     positions: dict[str, Held] = field(default_factory=dict)

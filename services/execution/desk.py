@@ -76,6 +76,8 @@ class Desk:
     reconcile_wanted: asyncio.Event = field(default_factory=asyncio.Event)
     market_clock: BrokerClock | None = None
     market_clock_at: float = 0.0
+    _reading: asyncio.Task[None] | None = None
+    _next_reading: asyncio.Task[None] | None = None
     _assets: dict[str, tuple[Asset | None, float]] = field(default_factory=dict)
     _asked: dict[str, Price] = field(default_factory=dict)
     _locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
@@ -203,9 +205,34 @@ class Desk:
         self.books.take_account(await self.broker.account(), asked_at=asked_at)
 
     async def read_positions(self) -> None:
+        """As the broker says from now on. Whoever asks while a question is under way shares the next one."""
+        if self._reading is not None and not self._reading.done():
+            if self._next_reading is None or self._next_reading.done():
+                self._next_reading = asyncio.get_running_loop().create_task(self._read_after(self._reading))
+            await asyncio.shield(self._next_reading)
+            return
+        self._reading = asyncio.get_running_loop().create_task(self._read_positions())
+        await asyncio.shield(self._reading)
+
+    async def _read_after(self, reading: asyncio.Task[None]) -> None:
+        await asyncio.wait({reading})
+        self._reading = asyncio.get_running_loop().create_task(self._read_positions())
+        await self._reading
+
+    async def _read_positions(self) -> None:
         asked_at = self.clock.monotonic()
         changed = self.books.take_positions(await self.broker.positions(), asked_at=asked_at)
         self.tell(*(self.position_fact(one.symbol) for one in changed))
+
+    async def close(self) -> None:
+        tasks = [task for task in (self._reading, self._next_reading) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def is_known(self, symbol: str) -> bool:
+        """Whether what is held is known to the last unit. A coin's fee is taken out of what was filled; only the broker's list shows it."""
+        return asset_class(symbol) != "crypto" or self.books.is_certain(symbol)
 
     # ---- what it adds up to ----------------------------------------------------------------------------------------------------
     def held(self, symbol: str) -> Decimal:
@@ -223,8 +250,12 @@ class Desk:
             return ZERO
         quantity = held.position.quantity
         side: Side = "sell" if quantity > 0 else "buy"
-        ours = (order for order in self.books.open_orders(symbol) if order.terms.side == side and self.books.is_ours(order))
-        return min(abs(quantity), held.position.available + sum((order.remaining for order in ours), ZERO))
+        closing = [order for order in self.books.open_orders(symbol) if order.terms.side == side]
+        if held.certain:
+            free = held.position.available + sum((order.remaining for order in closing if self.books.is_ours(order)), ZERO)
+        else:
+            free = abs(quantity) - sum((order.remaining for order in closing if not self.books.is_ours(order)), ZERO)
+        return max(min(abs(quantity), free), ZERO)
 
     def paid(self, symbol: str, side: Side | None) -> Decimal | None:
         """The side of the quote that an order of this side meets."""

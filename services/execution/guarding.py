@@ -89,15 +89,16 @@ class Guarding:
         async with desk.lock(symbol):
             if self._busy(symbol):
                 return
-            if not desk.books.is_certain(symbol):
-                await desk.read_positions()
             asset = await desk.asset(symbol)
             if asset is None or self._covered(symbol, asset):
                 return
+            if not desk.is_known(symbol):
+                await desk.read_positions()
+                if self._covered(symbol, asset):
+                    return
             resting = [order for order in desk.books.open_orders(symbol) if desk.books.is_ours(order)]
             if resting:
                 await self._following.withdraw(resting, seconds=CANCEL_SECONDS)
-                await desk.read_positions()
             await self._place(symbol, asset)
 
     def _busy(self, symbol: str) -> bool:

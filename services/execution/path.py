@@ -130,14 +130,13 @@ class Path:
         if (unready := self._not_in_force(origin, pending)) is not None:
             return unready
         await desk.prepare(origin.symbol, entering=origin.action in {"buy", "sell"})
-        for _ in range(3):
+        for _ in range(4):
             if outdated := self._entries_against(origin):
                 await self._following.withdraw(outdated, seconds=CANCEL_SECONDS)
-                await desk.read_positions()
             wish = self._aim(origin, pending)
             if wish.side is None:
                 return self._submitting.stop(origin, Barrier(wish.code, wish.reason), (), pending)
-            if wish.leg != "entry" and not desk.books.is_certain(origin.symbol):
+            if wish.leg != "entry" and not desk.is_known(origin.symbol):
                 await desk.read_positions()
                 continue
             standing = [order for order in desk.books.open_orders(origin.symbol) if desk.books.is_ours(order)]
@@ -150,7 +149,6 @@ class Path:
                 return await self._submitting.submit(origin, lambda: self._plan(origin, pending), entering=entering, pending=pending)
             # Ours are in the way: opposite ones as a wash trade, those of the same side by the units they have reserved.
             await self._following.withdraw(standing, seconds=CANCEL_SECONDS)
-            await desk.read_positions()
         return Wait(0.5, "orders of the symbol keep changing")
 
     def _not_in_force(self, origin: Origin, pending: Intent | None) -> Done | Wait | None:

@@ -19,6 +19,7 @@ BATCH = 200
 REMEMBERED_SECONDS = 10.0
 REMEMBERED_MOST = 5_000
 RECORD_SECONDS = 1.0
+LINGER_SECONDS = 0.002
 
 
 class Recorder:
@@ -31,6 +32,7 @@ class Recorder:
         self._restarted = restarted
         self._waiting: deque[tuple[Publication, asyncio.Future[None] | None]] = deque()
         self._more = asyncio.Event()
+        self._urgent = asyncio.Event()
         self._written: deque[tuple[float, Publication]] = deque(maxlen=REMEMBERED_MOST)
         self._again: list[Publication] = []
         self._run_id = ""
@@ -50,6 +52,7 @@ class Recorder:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.put(*publications[:-1])
         self._waiting.append((publications[-1], done))
+        self._urgent.set()
         self._more.set()
         try:
             async with asyncio.timeout(RECORD_SECONDS):
@@ -78,6 +81,7 @@ class Recorder:
         wait = 0.05
         while True:
             await self._more.wait()
+            await self._linger()
             self._waiting.extendleft((publication, None) for publication in reversed(self._again))
             self._again.clear()
             batch = [self._waiting[place] for place in range(min(BATCH, len(self._waiting)))]
@@ -95,6 +99,16 @@ class Recorder:
                 wait = 0.05
                 if not self._waiting:
                     self._more.clear()
+
+    async def _linger(self) -> None:
+        """A moment for more facts to come, where nobody waits for these before sending."""
+        if not self._urgent.is_set():
+            try:
+                async with asyncio.timeout(LINGER_SECONDS):
+                    await self._urgent.wait()
+            except TimeoutError:
+                pass
+        self._urgent.clear()
 
     async def _write(self, batch: list[tuple[Publication, asyncio.Future[None] | None]]) -> None:
         try:

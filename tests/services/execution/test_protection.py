@@ -84,8 +84,8 @@ def test_a_gap_through_the_stop_limit_is_closed_at_the_market_by_our_watch() -> 
         began = rig.clock.monotonic()
         await rig.until(lambda: abs(rig.held()) < Decimal("0.000001"))
         assert 2 < rig.clock.monotonic() - began < 10
-        assert [one.state for one in (await rig.intents()).values() if one.leg == "stop"] == ["filled"]
         await asyncio.sleep(3)
+        assert [one.state for one in (await rig.intents()).values() if one.leg == "stop"] == ["filled"]
         assert resting(rig, "BTC/USD") == []
         await rig.agree()
 
@@ -98,6 +98,7 @@ def test_a_coins_target_is_taken_by_our_watch() -> None:
         await rig.until(lambda: resting(rig, "BTC/USD"))
         rig.prices["BTC/USD"] = "112"
         await rig.until(lambda: abs(rig.held()) < Decimal("0.000001"))
+        await asyncio.sleep(1)
         assert [one.state for one in (await rig.intents()).values() if one.leg == "target"] == ["filled"]
 
     rigged(story)
