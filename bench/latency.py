@@ -2,6 +2,8 @@
 
     python bench/latency.py [--symbols 2,20,200] [--rounds 40] [--engines llm:1]
 
+The floor is measured back to back, when nothing ever sleeps, and at the pace of the facts, when every process wakes up with cold caches.
+
 We write bars and indicators as market_data does and take the time just before each is written; the sandbox's time of the order's arrival is
 the end. The model answers at once, so what is left is ours. Facts are spread evenly over each round (spread), then all written together
 (burst). At saturation all are written together: how many symbols a second get from their fact to their outcome, when each is decided anew
@@ -228,13 +230,15 @@ def run(count: int, arguments: argparse.Namespace) -> dict[str, Any]:
                 system.start("decision", replica=f"-{number}" if number else "")
             system.start("execution")
             system.switch_on(seconds=60)
+            spread_seconds = max(1.0, count / 100)
             asyncio.run(measure(system, 2, 0.5))  # warm: connections, caches, the first position of every symbol
-            spread, lost = asyncio.run(measure(system, arguments.rounds, max(1.0, count / 100)))
+            spread, lost = asyncio.run(measure(system, arguments.rounds, spread_seconds))
             burst, _ = asyncio.run(measure(system, max(arguments.rounds // 4, 2), 0.0))
             ordering = asyncio.run(saturate(system, 6, orders=True))
             deciding = asyncio.run(saturate(system, 8, orders=False))
             memory = {name: round(resident_mib(process.pid), 1) for name, process in system.processes.items()}
-            floor = three_hops_ms(system.redis.url())
+            pause = spread_seconds / count
+            floor, paced = three_hops_ms(system.redis.url()), three_hops_ms(system.redis.url(), min(500, int(20 / pause)), pause)
             if not spread:
                 raise SystemExit(f"no order reached the broker:\n{system.tails()}")
     finally:
@@ -245,18 +249,21 @@ def run(count: int, arguments: argparse.Namespace) -> dict[str, Any]:
         "p99_ms": quantile(spread, 0.99),
         "burst_median_ms": statistics.median(burst) if burst else None, "burst_p99_ms": quantile(burst, 0.99),
         "floor_median_ms": floor, "times_the_floor": statistics.median(spread) / floor,
+        "paced_floor_median_ms": paced, "times_the_paced_floor": statistics.median(spread) / paced,
         "decisions_per_second": deciding, "orders_per_second": ordering, "resident_mib": memory,
     }  # fmt: skip
 
 
 def table(rows: Iterable[dict[str, Any]]) -> None:
-    print("symbols  orders  none   spread p50 / p99 ms     burst p50 / p99 ms   floor ms   × floor  decisions/s  orders/s   MiB")
+    print(
+        "symbols  orders  none   spread p50 / p99 ms     burst p50 / p99 ms   floor ms   × floor  paced ms   × paced  decisions/s  orders/s   MiB"
+    )
     for row in rows:
         memory = " ".join(f"{name} {mib:.0f}" for name, mib in row["resident_mib"].items())
         print(
             f"{row['symbols']:7} {row['orders']:7} {row['without_order']:5} {row['median_ms']:11.2f} / {row['p99_ms']:<8.2f} "
             f"{row['burst_median_ms'] or 0:12.2f} / {row['burst_p99_ms']:<8.2f} {row['floor_median_ms']:8.3f} "
-            f"{row['times_the_floor']:9.1f} "
+            f"{row['times_the_floor']:9.1f} {row['paced_floor_median_ms']:9.3f} {row['times_the_paced_floor']:9.1f} "
             f"{row['decisions_per_second']:11.0f} {row['orders_per_second']:9.0f}   {memory}"
         )
 
