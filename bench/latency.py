@@ -256,7 +256,8 @@ def run(count: int, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def table(rows: Iterable[dict[str, Any]]) -> None:
     print(
-        "symbols  orders  none   spread p50 / p99 ms     burst p50 / p99 ms   floor ms   × floor  paced ms   × paced  decisions/s  orders/s   MiB"
+        "symbols  orders  none   spread p50 / p99 ms     burst p50 / p99 ms   floor ms   × floor  paced ms   × paced  "
+        "decisions/s  orders/s   MiB"
     )
     for row in rows:
         memory = " ".join(f"{name} {mib:.0f}" for name, mib in row["resident_mib"].items())
