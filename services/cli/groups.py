@@ -19,6 +19,7 @@ from services.cli.programs import ROOT
 from services.cli.settings import inherited
 from shared.runtime.setting_names import NAMES
 
+TWICE_MOST = 5  # failures; more of them are no accident
 NO_TESTS = 5  # pytest's status when nothing was collected
 # Long or needing what other groups bring; each is the content of a group of its own.
 APART = "not soak and not compose and not browser"
@@ -26,7 +27,10 @@ APART = "not soak and not compose and not browser"
 
 @dataclass(frozen=True)
 class Group:
-    """`paths` are folders and patterns from the root. `commands` are run as they are, each counting as one test."""
+    """`paths` are folders and patterns from the root. `commands` are run as they are, each counting as one test.
+
+    twice  what failed is run once more by itself: a browser on a busy machine is late without being wrong, and what is wrong fails again
+    """
 
     name: str
     paths: tuple[str, ...] = ()
@@ -34,6 +38,7 @@ class Group:
     marks: str = APART
     workers: int = 0
     without: tuple[str, ...] = ()
+    twice: bool = False
 
 
 GROUPS = {
@@ -45,7 +50,7 @@ GROUPS = {
         Group("integration", ("tests/integration",), workers=2),
         Group("e2e", ("tests/e2e",), without=("tests/e2e/test_compose*",)),
         Group("faults", ("tests/faults",)),
-        Group("browser", ("tests/browser",), marks="not soak"),
+        Group("browser", ("tests/browser",), marks="not soak", twice=True),
         Group("compose", ("tests/e2e/test_compose*.py",), marks="not soak"),
         Group("soak", ("tests/soak",), marks="soak"),
     )
@@ -108,14 +113,24 @@ def run_command(command: Sequence[str]) -> Count:
 
 
 def run_pytest(group: Group, paths: Sequence[str], arguments: Sequence[str]) -> Count:
-    command = [sys.executable, "-m", "pytest", "-q", "-m", group.marks, *paths, *arguments]
-    command += [f"--ignore-glob={pattern}" for pattern in group.without]
+    command = ["-q", "-m", group.marks, *paths, *arguments, *(f"--ignore-glob={pattern}" for pattern in group.without)]
     if group.workers:
         command += ["-n", str(group.workers), "--dist", "worksteal"]
+    count = counted(group, command)
+    if group.twice and 0 < count.failed <= TWICE_MOST:
+        print(f"{group.name}: {count.failed} failed; once more, alone", flush=True)
+        again = counted(group, [*command, "--last-failed", "--last-failed-no-failures=none"])
+        print(f"{group.name}: {again.passed} of {count.failed} passed the second time")
+        count = Count(count.passed + again.passed, max(count.failed - again.passed, again.failed), count.skipped)
+    return count
+
+
+def counted(group: Group, arguments: Sequence[str]) -> Count:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        print(f"$ {' '.join(['pytest', *command[3:]])}", flush=True)
-        status = subprocess.run([*command, f"--junitxml={report}"], cwd=ROOT, env=environment(), check=False).returncode
+        print(f"$ {' '.join(['pytest', *arguments])}", flush=True)
+        command = [sys.executable, "-m", "pytest", *arguments, f"--junitxml={report}"]
+        status = subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
         count = read_report(report)
     if status == NO_TESTS:
         print(f"{group.name}: no test was collected")

@@ -51,6 +51,13 @@ def test_a_group_that_collects_nothing_or_breaks_is_a_failure(root: Path) -> Non
     assert groups.run_group(Group("broken", ("tests/broken",), marks=""), [], asked_for=False).failed == 1
 
 
+@pytest.mark.parametrize(("twice", "expected"), [(True, Count(2, 1, 0)), (False, Count(1, 2, 0))])
+def test_what_fails_once_is_run_again_where_a_group_says_so(root: Path, twice: bool, expected: Count) -> None:
+    late = "from pathlib import Path\ndef test_late():\n    p = Path(__file__).with_name('seen'); seen = p.exists(); p.touch(); assert seen\n"
+    write(root, "a/test_a.py", late + "def test_right(): pass\ndef test_wrong(): assert False\n")
+    assert groups.run_group(Group("a", ("tests/a",), marks="", twice=twice), ["-p", "no:randomly"], asked_for=True) == expected
+
+
 def test_the_last_line_counts_everything_and_the_status_says_whether_it_passed(
     root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
