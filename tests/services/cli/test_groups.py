@@ -53,7 +53,10 @@ def test_a_group_that_collects_nothing_or_breaks_is_a_failure(root: Path) -> Non
 
 @pytest.mark.parametrize(("twice", "expected"), [(True, Count(2, 1, 0)), (False, Count(1, 2, 0))])
 def test_what_fails_once_is_run_again_where_a_group_says_so(root: Path, twice: bool, expected: Count) -> None:
-    late = "from pathlib import Path\ndef test_late():\n    p = Path(__file__).with_name('seen'); seen = p.exists(); p.touch(); assert seen\n"
+    late = (
+        "from pathlib import Path\ndef test_late():\n"
+        "    seen = Path(__file__).with_name('seen'); was = seen.exists(); seen.touch(); assert was\n"
+    )
     write(root, "a/test_a.py", late + "def test_right(): pass\ndef test_wrong(): assert False\n")
     assert groups.run_group(Group("a", ("tests/a",), marks="", twice=twice), ["-p", "no:randomly"], asked_for=True) == expected
 
