@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -93,13 +93,14 @@ OutcomeKind = Literal["executed", "submitted", "skipped", "refused", "failed"]
 
 
 class Check(Value):
-    """One check of the gate, with the numbers it compared."""
+    """One check of the gate, with the numbers it compared. `seen`, on the first: all that the gate saw, so that it can be asked again."""
 
     code: str
     passed: bool
     detail: str = ""
     value: str | None = None
     limit: str | None = None
+    seen: dict[str, Any] | None = None
 
 
 class Outcome(Fact):

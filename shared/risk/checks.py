@@ -12,6 +12,7 @@ from decimal import ROUND_DOWN, Decimal
 from shared.domain.fact import asset_class, iso
 from shared.domain.orders import Check as CheckFact
 from shared.risk.situation import Proposal, RiskLimits, Situation
+from shared.risk.witness import seen
 from shared.trading.increments import plain, quantity_down
 from shared.trading.instruments import Asset
 from shared.trading.states import Barrier, barrier
@@ -26,6 +27,7 @@ class Finding:
     value, limit  the numbers compared, as they are
     stopped       None where the check passed
     quantity      the smaller quantity that passes, None where it may stay as it is
+    moment        on the first check: what all of them look at
     """
 
     code: str
@@ -34,13 +36,21 @@ class Finding:
     limit: object = None
     stopped: Barrier | None = None
     quantity: Decimal | None = None
+    moment: tuple[Proposal, Situation] | None = None
 
     @property
     def passed(self) -> bool:
         return self.stopped is None
 
     def fact(self) -> CheckFact:
-        return CheckFact(code=self.code, passed=self.passed, detail=self.detail, value=_text(self.value), limit=_text(self.limit))
+        return CheckFact(
+            code=self.code,
+            passed=self.passed,
+            detail=self.detail,
+            value=_text(self.value),
+            limit=_text(self.limit),
+            seen=seen(*self.moment) if self.moment else None,
+        )
 
 
 Check = Callable[[Proposal, Situation, RiskLimits, Decimal], Finding | None]
@@ -63,7 +73,9 @@ def _text(value: object) -> str | None:
 # ---- 1: the switch ---------------------------------------------------------------------------------------------------------------
 def state(proposal: Proposal, now: Situation, _limits: RiskLimits, _quantity: Decimal) -> Finding | None:
     found = barrier(proposal.effect, now.switches, mode=now.mode, account=now.account)
-    return _pass("state") if found is None else Finding(code=found.code, detail=found.reason, stopped=found)
+    if found is None:
+        return Finding(code="state", moment=(proposal, now))
+    return Finding(code=found.code, detail=found.reason, stopped=found, moment=(proposal, now))
 
 
 # ---- 2: the decision -------------------------------------------------------------------------------------------------------------
