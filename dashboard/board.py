@@ -10,7 +10,7 @@ from typing import Any
 
 from dashboard.wire import quoted
 from shared.bus.port import Ref
-from shared.bus.topics import ACCOUNT, BAR, BINDING, CONFIG, HEARTBEAT, ORDER, PROMPT, TOPICS, Topic
+from shared.bus.topics import ACCOUNT, BAR, BINDING, CONFIG, HEARTBEAT, ORDER, OUTCOME, PROMPT, TOPICS, Topic
 from shared.domain.market import Timeframe
 from shared.domain.orders import OPEN_STATUSES
 from shared.domain.portfolio import Account, TradingMode
@@ -25,7 +25,10 @@ ALIVE_WITHIN = timedelta(seconds=12)
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A fact and its JSON. `key` names what it is the newest of: the bus's key, for an order with the order's id."""
+    """A fact and its JSON. `key` names what it is the newest of: the bus's key, with an order's id, with an outcome's origin.
+
+    A stop that is put in place must not hide what became of the decision.
+    """
 
     ref: Ref[Any]
     key: str
@@ -34,7 +37,8 @@ class Shown:
 
     @classmethod
     def of(cls, ref: Ref[Any], fact: Any) -> Shown:
-        return cls(ref, f"{ref.key}#{fact.order_id}" if ref.topic is ORDER else ref.key, fact, fact.encode())
+        part = {ORDER.name: "order_id", OUTCOME.name: "origin"}.get(ref.topic.name)
+        return cls(ref, f"{ref.key}#{getattr(fact, part)}" if part else ref.key, fact, fact.encode())
 
 
 class Board:

@@ -20,7 +20,7 @@ from dashboard.metrics import Meter
 from dashboard.settings import DashboardSettings
 from shared.bus.keys import place
 from shared.bus.port import Event, Listen, Ref
-from shared.bus.topics import BAR, CONFIG, DECISION, HEARTBEAT, ORDER, POSITION, PROCESSES, PROMPT, SIGNAL, TOPICS, Topic
+from shared.bus.topics import BAR, CONFIG, DECISION, HEARTBEAT, ORDER, OUTCOME, POSITION, PROCESSES, PROMPT, SIGNAL, TOPICS, Topic
 from shared.domain.errors import BusError, TradingError
 from shared.domain.fact import iso
 from shared.runtime.process import HEARTBEAT_SECONDS, Process, every
@@ -30,6 +30,9 @@ LOOK = timedelta(seconds=1)  # between two looks at Redis's health
 BEATS = timedelta(seconds=2)  # between two readings of the heartbeats, which have names nobody knows beforehand
 DISCOVERY = timedelta(seconds=10)  # between two searches for new symbols, timeframes and engines
 OPEN_ORDERS_LOOKED_THROUGH = 200
+# The newest of each origin: a decision's may lie behind those of many stops.
+OUTCOMES_LOOKED_THROUGH = 60
+TAILED = frozenset({ORDER.name, OUTCOME.name})
 # A message alone may be anybody's; of what money and its state are read from, the key is asked.
 CONFIRMED = frozenset({"account", "position", "market", "model", "binding"})
 UNHEARD = frozenset({PROMPT.name, HEARTBEAT.name})  # prompts are read on demand; heartbeats are polled
@@ -168,10 +171,10 @@ class Relay:
         )
         self._places = {ref.key: place(entries[0].cursor) for ref, entries in zip(lossless, tails, strict=True) if entries}
         latest = [(ref, fact) for ref, fact in zip(refs, await bus.latest_of(refs), strict=True) if fact is not None]
-        orders = [(ref, entry.fact) for ref, entries in zip(lossless, tails, strict=True) if ref.topic is ORDER for entry in entries]
+        tailed = [(ref, entry.fact) for ref, entries in zip(lossless, tails, strict=True) if ref.topic.name in TAILED for entry in entries]
         beats = await self._heartbeats()
         with self._board.lock:
-            self._board.replace(Shown.of(ref, fact) for ref, fact in (*orders, *latest, *beats))
+            self._board.replace(Shown.of(ref, fact) for ref, fact in (*tailed, *latest, *beats))
             self._audience.start_afresh()
         self._last.clear()
         self._known = {ref.key for ref in refs}
@@ -283,4 +286,4 @@ def _call(loop: asyncio.AbstractEventLoop, work: Callable[[], None]) -> None:
 
 
 def _tail(topic: Topic[Any]) -> int:
-    return OPEN_ORDERS_LOOKED_THROUGH if topic is ORDER else 1
+    return {ORDER.name: OPEN_ORDERS_LOOKED_THROUGH, OUTCOME.name: OUTCOMES_LOOKED_THROUGH}.get(topic.name, 1)

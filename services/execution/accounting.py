@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from services.execution.desk import Desk
 from shared.bus.port import Ref
-from shared.bus.topics import HALT
+from shared.bus.topics import EQUITY, HALT
 from shared.domain.errors import BrokerDenied, BrokerError, TradingError
 from shared.domain.portfolio import Account
 from shared.domain.trading import Halt
@@ -30,6 +30,7 @@ class Accounting:
         self._seen_at: datetime | None = None
         self._asked_at = float("-inf")
         self.reconciled_at: datetime | None = None
+        self._sampled: datetime | None = None
         limit = desk.broker.abilities.requests_per_minute
         self._pace = LEAST_SECONDS if limit is None else max(LEAST_SECONDS, 2 * 60 / (limit * SHARE))
 
@@ -87,18 +88,22 @@ class Accounting:
         assert books.account is not None
         assert books.baselines is not None
         values = [(desk.books.held(symbol), desk.value(symbol)) for symbol in books.positions]
-        desk.tell(
-            desk.scribe.account_fact(
-                books.account,
-                books.baselines,
-                reconciled_at=self.reconciled_at,
-                differences=books.differences,
-                exposure_long=sum((value for held, value in values if held > 0), ZERO),
-                exposure_short=sum((value for held, value in values if held < 0), ZERO),
-                working=books.entering(),
-                orders_open=len(books.orders),
-            )
+        fact = desk.scribe.account_fact(
+            books.account,
+            books.baselines,
+            reconciled_at=self.reconciled_at,
+            differences=books.differences,
+            mismatches=tuple(books.found),
+            exposure_long=sum((value for held, value in values if held > 0), ZERO),
+            exposure_short=sum((value for held, value in values if held < 0), ZERO),
+            working=books.entering(),
+            orders_open=len(books.orders),
         )
+        desk.tell(fact)
+        hour = fact.at.replace(minute=0, second=0, microsecond=0)
+        if hour != self._sampled:
+            self._sampled = hour
+            desk.recorder.put(desk.scribe.publication(Ref(EQUITY), desk.scribe.hourly(fact, hour)))
 
     # ---- deposits and withdrawals ----------------------------------------------------------------------------------------------
     async def read_flows(self) -> None:

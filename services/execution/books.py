@@ -9,11 +9,13 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Generic, TypeVar
 
 from services.execution.broker import BrokerAccount, BrokerFill, BrokerOrder, BrokerPosition
 from shared.domain.orders import Intent
+from shared.domain.portfolio import Mismatch
 from shared.risk.baselines import Baselines
 from shared.risk.losses import Tally
 from shared.trading.lifecycle import resolved
@@ -87,6 +89,7 @@ class Books:
     baselines: Baselines | None = None
     reconciled: bool = False
     differences: int = 0
+    found: deque[Mismatch] = field(default_factory=lambda: deque(maxlen=10))  # the newest differences, newest first
     failures: int = 0
     orders: dict[str, BrokerOrder] = field(default_factory=dict)  # open ones
     finished: Recent[str, BrokerOrder] = field(default_factory=Recent)
@@ -101,6 +104,11 @@ class Books:
     sent: deque[float] = field(default_factory=deque)
     order_ids: Recent[str, str] = field(default_factory=Recent)  # by client order id, whatever became of the order
     ours: set[str] = field(default_factory=set)  # ids of open orders that belong to groups of ours
+
+    def differ(self, at: datetime, symbol: str, what: str, ours: str, broker: str) -> None:
+        """Counts a difference from the broker, and keeps it to be shown."""
+        self.differences += 1
+        self.found.appendleft(Mismatch(at=at, symbol=symbol, what=what, ours=ours, broker=broker))
 
     # ---- orders ----------------------------------------------------------------------------------------------------------------
     def order(self, order_id: str) -> BrokerOrder | None:

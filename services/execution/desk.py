@@ -131,6 +131,8 @@ class Desk:
                 if known is None:
                     raise
             self._assets[symbol] = known
+            if known[0] is not None:
+                self.tell(self.scribe.instrument(known[0]))
         return known[0]
 
     def known_asset(self, symbol: str) -> Asset | None:

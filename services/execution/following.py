@@ -130,7 +130,7 @@ class Following:
         if moved is intent:
             return
         if was == "abandoned":
-            self._desk.books.differences += 1
+            self._desk.books.differ(self._desk.clock.now(), order.symbol, "an order of ours", "given up as never sent", order.status)
             if order.open:  # told as never sent, and here it is
                 self._begin(self._take_back(order))
         if was not in AT_BROKER:
@@ -218,7 +218,7 @@ class Following:
     def vanished(self, order: BrokerOrder, error: TradingError) -> None:
         """The broker no longer knows an order that it had: its word is taken."""
         self._desk.report(error, symbol=order.symbol, order_id=order.order_id)
-        self._desk.books.differences += 1
+        self._desk.books.differ(self._desk.clock.now(), order.symbol, f"order {order.order_id}", order.status, "not found")
         self.observe(replace(order, status="canceled", broker_status="not found", legs=()))
 
     async def _ask(self, order_id: str) -> None:

@@ -76,7 +76,7 @@ class Path:
     def _adopted(self, origin: Origin, leg: str, order: BrokerOrder) -> Intent:
         """The broker has an order of this origin that the journal has lost."""
         desk = self._desk
-        desk.books.differences += 1
+        desk.books.differ(desk.clock.now(), origin.symbol, "an order of ours", "no intent", f"order {order.order_id} {order.status}")
         desk.process.log.warning("difference", symbol=origin.symbol, ours="no intent", broker=f"order {order.order_id} {order.status}")
         intent = desk.scribe.intent(origin, leg, order.terms, increases=leg == "entry", reference=order.average_price, inputs=())
         desk.books.put_intent(intent)

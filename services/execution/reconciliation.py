@@ -181,6 +181,6 @@ class Reconciliation:
                 )
 
     def _difference(self, symbol: str, what: str, ours: str, broker: str) -> None:
-        self._desk.books.differences += 1
+        self._desk.books.differ(self._desk.clock.now(), symbol, what, ours, broker)
         self._desk.process.counters["differences"] += 1
         self._desk.process.log.warning("difference", symbol=symbol, what=what, ours=ours, broker=broker)

@@ -12,14 +12,15 @@ from typing import Any
 from services.execution.broker import BrokerAccount, BrokerFill, BrokerOrder, BrokerPosition
 from services.execution.origin import Origin, outcome_id
 from shared.bus.port import Fence, Publication, Ref
-from shared.bus.topics import ACCOUNT, COMMAND_RESULT, FILL, INTENT, ORDER, OUTCOME, POSITION, TRADING_EFFECTIVE
+from shared.bus.topics import ACCOUNT, COMMAND_RESULT, FILL, INSTRUMENT, INTENT, ORDER, OUTCOME, POSITION, TRADING_EFFECTIVE
 from shared.domain.fact import Fact, digest, iso
 from shared.domain.orders import Fill, Intent, IntentState, Order, OrderTerms, Outcome, OutcomeKind, client_order_id
-from shared.domain.portfolio import Account, Position, TradingMode
+from shared.domain.portfolio import Account, Instrument, Position, TradingMode
 from shared.domain.trading import CommandResult, TradingEffective
 from shared.risk.baselines import Baselines
 from shared.risk.checks import Finding
 from shared.runtime.clock import Clock
+from shared.trading.instruments import Asset
 from shared.trading.protection import Levels
 
 # Orders facts of one moment: an order that ends in the millisecond in which it began has still ended.
@@ -214,6 +215,22 @@ class Scribe:
             **sums,
         )
 
+    def hourly(self, fact: Account, hour: datetime) -> Account:
+        """The hour's one reading, whoever takes it."""
+        return fact.replace(id=f"equity|{self.account}|{iso(hour)}", mismatches=(), revision=0)
+
+    def instrument(self, asset: Asset) -> Instrument:
+        """What has not changed since yesterday is told again tomorrow."""
+        now = self.clock.now()
+        name = f"instrument|{asset.symbol}|{now.date()}|{digest(self.account, str(asset), length=8)}"
+        fields = ("tradable", "fractionable", "shortable", "quantity_increment", "price_increment", "minimum_quantity", "minimum_notional")
+        return Instrument(
+            **self._common(name, now, asset.symbol, ()),
+            account=self.account,
+            maximum_notional=asset.maximum_notional,
+            **{field: getattr(asset, field) for field in fields},
+        )
+
     # ---- the rest --------------------------------------------------------------------------------------------------------------
     def effective(self, since: datetime, revision: int, **content: Any) -> TradingEffective:
         """`since` is when this process became active and `revision` counts from then: a predecessor's late word never replaces it."""
@@ -243,6 +260,7 @@ def ref_of(fact: Fact) -> Ref[Any]:
         Fill: FILL,
         Position: POSITION,
         Account: ACCOUNT,
+        Instrument: INSTRUMENT,
         TradingEffective: TRADING_EFFECTIVE,
         CommandResult: COMMAND_RESULT,
     }

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from services.market_data.crosscheck import Checked
+from services.market_data.sessions import Day
 from services.market_data.source import Candle, Tick
-from shared.domain.fact import fact_id, iso
-from shared.domain.market import Bar, FeedState, Freshness, Indicators, Market, Quote, Timeframe, Venue
+from shared.domain.fact import digest, fact_id, iso
+from shared.domain.market import Bar, Calendar, FeedState, Freshness, Indicators, Market, Quote, Timeframe, Venue
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,4 +100,19 @@ def market_fact(at: datetime, stocks: Venue, freshness: Mapping[str, Freshness],
         stocks=stocks,
         freshness=dict(freshness),
         feeds=feeds,
+    )
+
+
+def calendar_fact(at: datetime, exchange: str, days: Sequence[Day], stamp: Stamp) -> Calendar:
+    """The same days at the same hour make one fact."""
+    table = tuple(tuple(int(moment.timestamp()) for moment in (day.pre_begins, day.opens, day.closes, day.after_ends)) for day in days)
+    hour = at.replace(minute=0, second=0, microsecond=0)
+    return Calendar(
+        id=f"calendar|{exchange}|{iso(hour)}|{digest(str(table), length=8)}",
+        at=hour,
+        made_at=stamp.made_at,
+        config=stamp.config,
+        simulated=stamp.simulated,
+        exchange=exchange,
+        days=table,
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 
-from services.market_data.almanac import consult
+from services.market_data.almanac import EXCHANGE, consult
 from services.market_data.desk import Desk
-from services.market_data.facts import Stamp, market_fact
+from services.market_data.facts import Stamp, calendar_fact, market_fact
 from services.market_data.freshness import freshness_of
 from shared.bus.port import Ref
-from shared.bus.topics import MARKET
+from shared.bus.topics import CALENDAR, MARKET
 from shared.domain.errors import BusError, DataError
 from shared.domain.fact import asset_class
 from shared.domain.market import Freshness, Market
@@ -19,6 +19,8 @@ BEAT = timedelta(seconds=30)
 LOOK_SECONDS = 1.0
 LOADING = Freshness(poll_seconds=0.0, within_bar=False, reason="its history is being loaded")
 ALMANAC_PERIOD, ALMANAC_RETRY = timedelta(hours=24), timedelta(minutes=1)
+# As far as charts of hours reach back, and a week ahead.
+TOLD_PAST, TOLD_AHEAD = timedelta(days=100), timedelta(days=8)
 
 
 class MarketDesk:
@@ -77,5 +79,17 @@ async def keep_almanac(desk: Desk) -> None:
             await process.clock.sleep(ALMANAC_RETRY.total_seconds())
         else:
             desk.awake.set()
+            await tell_calendar(desk)
             await process.clock.sleep(ALMANAC_PERIOD.total_seconds())
         await asyncio.sleep(0)
+
+
+async def tell_calendar(desk: Desk) -> None:
+    """For charts. What cannot be written now is written with the next day's table."""
+    now = desk.now()
+    simulated = desk.process.simulated or all(feed.source.ability.simulated for feed in desk.feeds.all)
+    days = desk.hours.between(now - TOLD_PAST, now + TOLD_AHEAD)
+    try:
+        await desk.process.bus.publish(Ref(CALENDAR), calendar_fact(now, EXCHANGE, days, Stamp(now, desk.process.config, simulated)))
+    except BusError as error:
+        desk.process.report(error)

@@ -63,6 +63,10 @@ class Hours:
         """The table reaches beyond `at`."""
         return bool(self._closes) and self._opens[0] <= at < self._closes[-1]
 
+    def between(self, first: datetime, last: datetime) -> list[Day]:
+        """Trading days whose regular session lies between two moments."""
+        return [day for day in self._days.values() if first <= day.opens and day.closes <= last]
+
     def session(self, at: datetime) -> Session:
         day = self._days.get(at.astimezone(NEW_YORK).date())
         return day.session(at) if day else "closed"

@@ -27,9 +27,9 @@ from pydantic import TypeAdapter, ValidationError
 from shared.domain.decisions import Abstention, Decision, ModelState, Prompt, Signal, View
 from shared.domain.errors import FactInvalid, SchemaTooNew
 from shared.domain.fact import Fact
-from shared.domain.market import Bar, Indicators, Market, Quote
+from shared.domain.market import Bar, Calendar, Indicators, Market, Quote
 from shared.domain.orders import Fill, Intent, Order, Outcome
-from shared.domain.portfolio import Account, Position
+from shared.domain.portfolio import Account, Instrument, Position
 from shared.domain.trading import (
     Binding,
     Command,
@@ -126,6 +126,7 @@ BAR = Topic[Bar]("bar", Bar, _by("market_data"), parts="timeframe", keep=600, ro
 INDICATORS = Topic[Indicators]("indicators", Indicators, _by("market_data"), parts="timeframe", keep=600, room=True)
 QUOTE = Topic[Quote]("quote", Quote, _by("market_data"), history=False, expires=timedelta(days=7), room=True)
 MARKET = Topic[Market]("market", Market, _by("market_data"), scope="global", room=True)
+CALENDAR = Topic[Calendar]("calendar", Calendar, _by("market_data"), scope="global", keep=3)
 # ---- decision ------------------------------------------------------------------------------------------------------------------
 PROMPT = Topic[Prompt]("prompt", Prompt, _by("decision"), parts="engine", every=True, keep=20)
 SIGNAL: Topic[Signal | Abstention] = Topic("signal", View, _by("decision"), parts="engine", every=True, room=True)
@@ -138,6 +139,9 @@ ORDER = Topic[Order]("order", Order, _by("execution"), every=True, room=True)
 FILL = Topic[Fill]("fill", Fill, _by("execution"), every=True, room=True)
 POSITION = Topic[Position]("position", Position, _by("execution"), room=True)
 ACCOUNT = Topic[Account]("account", Account, _by("execution"), scope="global", keep=2_000, room=True)
+# One reading of the account an hour, for curves over weeks and months.
+EQUITY = Topic[Account]("equity", Account, _by("execution"), scope="global", keep=9_000)
+INSTRUMENT = Topic[Instrument]("instrument", Instrument, _by("execution"), keep=3)
 BINDING = Topic[Binding]("binding", Binding, _by("execution"), scope="global", room=True)
 # ---- the switch ----------------------------------------------------------------------------------------------------------------
 TRADING = Topic[TradingSwitch]("trading", TradingSwitch, _by(*PEOPLE, "execution"), scope="global", every=True, room=True)
@@ -158,7 +162,8 @@ HEARTBEAT = Topic[Heartbeat](
 TOPICS: dict[str, Topic[Any]] = {
     topic.name: topic
     for topic in (
-        BAR, INDICATORS, QUOTE, MARKET, PROMPT, SIGNAL, DECISION, MODEL, INTENT, OUTCOME, ORDER, FILL, POSITION, ACCOUNT, BINDING,
+        BAR, INDICATORS, QUOTE, MARKET, CALENDAR, PROMPT, SIGNAL, DECISION, MODEL, INTENT, OUTCOME, ORDER, FILL, POSITION, ACCOUNT, EQUITY,
+        INSTRUMENT, BINDING,
         TRADING, HALT, TRADING_EFFECTIVE, PAUSE, TRADE_SETTINGS, COMMAND, COMMAND_RESULT, CONFIG, HEARTBEAT,
     )
 }  # fmt: skip

@@ -146,3 +146,13 @@ class Market(Fact):
 
     def venue(self, symbol: str) -> Venue:
         return self.crypto if "/" in symbol else self.stocks
+
+
+class Calendar(Fact):
+    """Trading days of the stock exchange, past and to come, ascending. A moment in none of them is closed.
+
+    days  seconds since 1970 at which each day's pre-market begins, its regular session opens and closes, and its after-hours end
+    """
+
+    exchange: str
+    days: tuple[tuple[int, int, int, int], ...]

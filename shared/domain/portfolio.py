@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal
 
-from shared.domain.fact import Fact, Money, Price, Quantity, Time
+from shared.domain.fact import Fact, Money, Price, Quantity, Text, Time, Value
 
 TradingMode = Literal["paper", "live"]
 
@@ -25,11 +25,41 @@ class Position(Fact):
     target_price: Price | None = None
 
 
+class Instrument(Fact):
+    """What the broker says of one symbol. Quantities in units of the asset, notionals and prices in the quote currency.
+
+    quantity_increment  every order is a multiple of it
+    price_increment     None: a cent from 1 USD up, a hundredth of a cent below
+    minimum_notional    what an order must be worth at least
+    """
+
+    account: str
+    tradable: bool
+    fractionable: bool
+    shortable: bool
+    quantity_increment: Quantity
+    price_increment: Price | None = None
+    minimum_quantity: Quantity
+    minimum_notional: Money
+    maximum_notional: Money | None = None
+
+
+class Mismatch(Value):
+    """One difference between our books and the broker's, as it was found; the broker's side was taken over."""
+
+    at: Time
+    symbol: str
+    what: Text
+    ours: Text
+    broker: Text
+
+
 class Account(Fact):
     """The account in its currency.
 
     day_start_equity  the broker's equity at New York's last day change, with deposits and withdrawals since
     peak_equity       the highest since the baselines were last set, deposits and withdrawals taken out
+    mismatches        the newest of the differences, newest first
     """
 
     account: str
@@ -51,3 +81,4 @@ class Account(Fact):
     blocked: str = ""  # why the broker refuses trading, empty when it does not
     reconciled_at: Time | None = None
     differences: int = 0  # repaired since start
+    mismatches: tuple[Mismatch, ...] = ()

@@ -8,10 +8,10 @@ import pytest
 
 from dashboard.board import SILENT_KEPT, Board, Shown
 from shared.bus.port import Ref
-from shared.bus.topics import ACCOUNT, BAR, BINDING, CONFIG, HALT, HEARTBEAT, ORDER, PAUSE, POSITION
+from shared.bus.topics import ACCOUNT, BAR, BINDING, CONFIG, HALT, HEARTBEAT, ORDER, OUTCOME, PAUSE, POSITION
 from shared.domain.market import Timeframe
 from shared.domain.trading import Binding, Configuration, Heartbeat, Pause
-from tests.facts import CLOSE, account, bar, halt, order, position
+from tests.facts import CLOSE, account, bar, halt, order, outcome, position
 
 
 @pytest.fixture
@@ -113,3 +113,10 @@ def test_configurations_stand_by_process(board):
 def test_money_stays_a_string_from_the_fact_to_the_browser(board):
     put(board, Ref(ACCOUNT), account(equity="100000.10"))
     assert pieces(board)["facts"]["account"][0]["equity"] == "100000.10"
+
+
+def test_a_stop_put_in_place_does_not_hide_what_became_of_the_decision(board):
+    ref = Ref(OUTCOME, "AAPL")
+    put(board, ref, outcome("AAPL", code="executed", outcome="executed"))
+    put(board, ref, outcome("AAPL", CLOSE + timedelta(seconds=1), id="outcome|stop", origin="protection", origin_id="i", code="submitted"))
+    assert {fact["origin"] for fact in pieces(board)["facts"]["outcome"]} == {"decision", "protection"}

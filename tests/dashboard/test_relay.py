@@ -8,9 +8,9 @@ import pytest
 from dashboard.board import Board
 from shared.bus.memory import MemoryBus
 from shared.bus.port import Health, Ref
-from shared.bus.topics import BAR, CONFIG, DECISION, HEARTBEAT, ORDER, PROMPT, QUOTE, SIGNAL
+from shared.bus.topics import BAR, CONFIG, DECISION, HEARTBEAT, ORDER, OUTCOME, PROMPT, QUOTE, SIGNAL
 from shared.domain.errors import BusUnavailable
-from tests.facts import CLOSE, bar, decision, order, quote, signal
+from tests.facts import CLOSE, bar, decision, order, outcome, quote, signal
 
 BTC = "BTC/USD"
 
@@ -175,3 +175,17 @@ def test_it_beats_and_publishes_its_configuration_like_every_process(dashboard):
 def test_a_board_that_was_never_filled_says_it_is_not_ready(settings):
     chosen = settings()
     assert not Board(chosen.symbols, chosen.timeframe, chosen.trading_mode).ready
+
+
+def test_after_a_restart_the_decision_s_outcome_stands_beside_those_of_later_stops(make_dashboard):
+    shared = MemoryBus()
+    first = make_dashboard(bus=lambda: MemoryBus(store=shared._store))
+    later = [CLOSE + timedelta(seconds=number) for number in range(1, 9)]
+    stops = [
+        (Ref(OUTCOME, BTC), outcome(BTC, at, id=f"stop-{number}", origin="protection", origin_id=f"i{number}"))
+        for number, at in enumerate(later, 1)
+    ]
+    first.publish((Ref(OUTCOME, BTC), outcome(BTC)), *stops)
+    again = make_dashboard(bus=lambda: MemoryBus(store=shared._store))
+    shown = {fact["origin"]: fact["id"] for fact in again.get("/api/v1/snapshot").json["facts"]["outcome"]}
+    assert shown == {"decision": outcome(BTC).id, "protection": "stop-8"}
