@@ -180,6 +180,7 @@ def test_a_predecessors_late_word_never_replaces_the_successors() -> None:
 def test_another_account_is_refused_with_the_way_out() -> None:
     async def story(rig: Rig) -> None:
         process = rig.processes[0]
+        await rig.until(lambda: process.state == "running")
         with pytest.raises(ConfigurationInvalid, match="archive and start afresh"):
             await bind(rig.bus, process, "PA-OTHER", "paper", "alpaca")
         with pytest.raises(ConfigurationInvalid, match="live account"):
