@@ -120,12 +120,13 @@ class Accounting:
 
     # ---- memory ----------------------------------------------------------------------------------------------------------------
     def recall(self, account: Account, lifted: Halt | None) -> None:
-        """The baselines as last recorded; afresh where a halt was lifted while nobody was here."""
+        """The baselines as last recorded, afresh where a halt was lifted while nobody was here; and how far the broker was read."""
         day = trading_day(account.at)
         known = Baselines(day, account.day_start_equity, account.peak_equity, account.deposits)
         if lifted is not None and lifted.at > account.at:
             known = base.rebased(known, account.at, account.equity)
         self._desk.books.baselines, self._seen_at = known, account.at
+        self.reconciled_at = account.reconciled_at
 
     def rebase(self) -> None:
         """A person has lifted a halt: losses and failures are counted afresh."""

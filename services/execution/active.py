@@ -33,7 +33,7 @@ from services.execution.views import Views
 from shared.bus.port import Claim, Event, Listen, Ref
 from shared.bus.topics import COMMAND, DECISION, HALT, MARKET, PAUSE, QUOTE, TRADE_SETTINGS, TRADING, TRADING_EFFECTIVE
 from shared.domain.decisions import Decision
-from shared.domain.errors import BusError, RevisionConflict, TradingError
+from shared.domain.errors import BusError, FenceLost, RevisionConflict, TradingError
 from shared.domain.market import Market, Quote
 from shared.domain.trading import Command
 from shared.runtime import asking
@@ -56,6 +56,7 @@ class Active:
         self._process = process
         self._starts = starts
         self._claim = claim
+        self._symbols: list[str] = []
         views, books = Views(), Books(account)
         scribe = Scribe(
             account=account,
@@ -100,7 +101,8 @@ class Active:
     async def run(self) -> None:
         """Until the process stops. Raises FenceLost, and what was not expected."""
         desk, bus = self.desk, self._process.bus
-        symbols = await symbols_of(bus, self._process.settings.symbols)
+        desk.doubt()
+        symbols = self._symbols = await symbols_of(bus, self._process.settings.symbols)
         await Recalling(desk, self._following, self._accounting).recall(symbols)
         # A symbol that is no longer traded stays served, exits only, until what we bought of it is sold.
         ours = {intent.symbol for intent in (*desk.books.intents.values(), *desk.books.settled.values())}
@@ -246,12 +248,16 @@ class Active:
             await desk.clock.sleep(ASSETS_SECONDS)
 
     # ---- reading again ---------------------------------------------------------------------------------------------------------
-    def _redis_restarted(self) -> None:
-        """Redis may have lost its last second: what it lost is written again, and the broker is asked before anything more is sent."""
+    async def _redis_restarted(self) -> None:
+        """Redis may have lost its last second: the fence is raised again, what was lost is written again, and the broker is asked before
+        anything more is sent. Raises BusError.
+        """
         self._process.log.warning("redis_restarted")
+        self.desk.doubt()
         self.desk.books.reconciled = False
         self.desk.reconcile_wanted.set()
         self.desk.switch_changed.set()
+        await self._process.bus.raise_fence(self._symbols, self.desk.scribe.fence)
 
     async def _keep_reading(self) -> None:
         """Once a second: what a person set, room in Redis, whether Redis is the same; now and then the broker's clock."""
@@ -264,6 +270,8 @@ class Active:
                 lost = await desk.views.reread(process.bus, desk.served)
                 for ref, fact in lost:
                     await process.bus.publish(ref, fact)
+            except FenceLost:
+                raise
             except BusError as error:
                 process.report(error)
             if desk.books.reconciled and process.clock.monotonic() - clock_read_at > CLOCK_SECONDS:

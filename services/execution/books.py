@@ -104,6 +104,8 @@ class Books:
     sent: deque[float] = field(default_factory=deque)
     order_ids: Recent[str, str] = field(default_factory=Recent)  # by client order id, whatever became of the order
     ours: set[str] = field(default_factory=set)  # ids of open orders that belong to groups of ours
+    families: Recent[str, None] = field(default_factory=Recent)  # ids of groups of ours whose legs are known
+    ours_ended: Recent[str, None] = field(default_factory=Recent)  # the same of orders that are over
 
     def differ(self, at: datetime, symbol: str, what: str, ours: str, broker: str) -> None:
         """Counts a difference from the broker, and keeps it to be shown."""
@@ -127,6 +129,8 @@ class Books:
         if newest.open:
             self.orders[newest.order_id] = newest
         else:
+            if self.is_ours(newest):
+                self.ours_ended.put(newest.order_id, None)
             self.orders.pop(newest.order_id, None)
             self.ours.discard(newest.order_id)
             self.finished.put(newest.order_id, newest)
@@ -146,15 +150,27 @@ class Books:
 
     def is_ours(self, order: BrokerOrder) -> bool:
         """Sent by this system: by its client order id, or as part of a group that was."""
-        return order.client_order_id.startswith("tm-") or order.order_id in self.ours or (order.parent_id or "") in self.ours
+        if order.client_order_id.startswith("tm-") or order.order_id in self.ours or order.order_id in self.ours_ended:
+            return True
+        parent = order.parent_id or ""
+        return parent in self.ours or parent in self.ours_ended
+
+    def own(self, order: BrokerOrder) -> None:
+        """Notes the legs of an order of ours as ours, before any of them is told."""
+        if order.legs and self.is_ours(order):
+            self.families.put(order.order_id, None)
+            for one in order.flat():
+                (self.ours.add(one.order_id) if one.open else self.ours_ended.put(one.order_id, None))
 
     def take_fill(self, fill: BrokerFill) -> bool:
         """False for an execution that is known already, whoever told it first."""
-        key = (fill.order_id, f"{fill.cumulative.normalize():f}")
-        if key in self.fills:
+        if self.knows_fill(fill):
             return False
-        self.fills.put(key, fill.fill_id)
+        self.fills.put(_named(fill), fill.fill_id)
         return True
+
+    def knows_fill(self, fill: BrokerFill) -> bool:
+        return _named(fill) in self.fills
 
     # ---- intents ---------------------------------------------------------------------------------------------------------------
     def intent(self, client_order_id: str) -> Intent | None:
@@ -212,7 +228,7 @@ class Books:
         """Positions as the broker listed them; those that a fill changed since it was asked are left for the next time. What changed."""
         listed = {one.symbol: one for one in found}
         changed = []
-        for symbol in {*listed, *self.positions}:
+        for symbol in sorted({*listed, *self.positions}):
             known = self.positions.get(symbol)
             if known is not None and known.changed_at > asked_at:
                 continue
@@ -291,6 +307,10 @@ class Books:
         while self.sent and self.sent[0] < moment:
             self.sent.popleft()
         return len(self.sent)
+
+
+def _named(fill: BrokerFill) -> tuple[str, str]:
+    return fill.order_id, f"{fill.cumulative.normalize():f}"
 
 
 def flat(symbol: str) -> BrokerPosition:

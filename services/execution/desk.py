@@ -16,6 +16,7 @@ from typing import Any
 
 from services.execution.books import Books
 from services.execution.broker import Broker, BrokerClock
+from services.execution.origin import Origin
 from services.execution.recorder import Recorder
 from services.execution.scribe import Scribe, ref_of
 from services.execution.sending import Sending
@@ -35,6 +36,7 @@ from shared.trading.targets import is_dust
 
 ASSET_LIFE = timedelta(minutes=30)
 CLOCK_LIFE = timedelta(minutes=5)
+ON_ITS_WAY = timedelta(seconds=30)  # longer than any request to a broker takes
 ZERO = Decimal(0)
 
 
@@ -54,6 +56,7 @@ class Desk:
     dirty     set when positions or money changed and are to be asked for
     guarded   symbols whose protection is to be looked at
     full      Redis is nearly full: entries stop
+    doubted   a span of time of which the journal may have lost something: what is decided in it is looked up at the broker first
     """
 
     process: Process[ExecutionSettings]
@@ -69,6 +72,7 @@ class Desk:
     not_acting: str = "execution is starting"
     full: bool = False
     keys_refused: str = ""
+    doubted: tuple[datetime, datetime] | None = None
     dirty: asyncio.Event = field(default_factory=asyncio.Event)
     guard_wanted: asyncio.Event = field(default_factory=asyncio.Event)
     guarded: set[str] = field(default_factory=set)
@@ -114,6 +118,19 @@ class Desk:
     def count(self, kind: OutcomeKind, code: str) -> None:
         self.process.counters[f"outcomes.{kind}"] += 1
         self.process.counters[f"codes.{code}"] += 1
+
+    def doubt(self) -> None:
+        """What was decided until now is not taken for new: another process may have sent it, and Redis may have lost that."""
+        now = self.clock.now()
+        self.doubted = now - self.limits.max_decision_age - ON_ITS_WAY, now
+
+    def is_doubted(self, origin: Origin) -> bool:
+        if self.doubted is None:
+            return False
+        began, ended = self.doubted
+        if origin.made_at is None:
+            return origin.at < ended
+        return origin.action != "hold" and began <= origin.made_at <= ended
 
     def guard(self, symbol: str) -> None:
         """Asks for a look at the symbol's protection."""

@@ -16,6 +16,7 @@ from typing import Any
 from services.execution.books import Recent
 from services.execution.broker import BrokerFill, BrokerOrder, Update
 from services.execution.desk import Desk
+from services.execution.families import Families
 from services.execution.origin import Origin
 from shared.domain.errors import BrokerUnavailable, OrderNotFound, TradingError
 from shared.domain.orders import Intent, OutcomeKind
@@ -33,6 +34,7 @@ class Following:
         self._desk = desk
         self._ends: defaultdict[str, list[asyncio.Event]] = defaultdict(list)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._families = Families(desk, take=self._take_in, observe=self.observe)
         self._withdrawn: Recent[str, None] = Recent()  # orders that we cancelled ourselves
         self._checks: Recent[str, tuple[Finding, ...]] = Recent()  # of the gate, by client order id, for every step of the outcome
 
@@ -44,6 +46,10 @@ class Following:
             self.take(update)
 
     def take(self, update: Update) -> None:
+        if not self._families.put_aside(update):
+            self._take_in(update)
+
+    def _take_in(self, update: Update) -> None:
         if update.order is not None:
             self.observe(update.order, position=update.position)
         if update.fill is not None:
@@ -56,22 +62,22 @@ class Following:
         position  the signed position after it, where the broker said so
         listed    positions are asked for after this, so what it filled is not added to them
         """
-        books = self._desk.books
         news = False
+        self._desk.books.own(order)
         for one in order.flat():
-            if one.open and (books.is_ours(order) or books.is_ours(one)):
-                books.ours.add(one.order_id)
             news |= self._observe(one, position=position, listed=listed)
         return news
 
     def _observe(self, seen: BrokerOrder, *, position: Decimal | None, listed: bool) -> bool:
         desk, books = self._desk, self._desk.books
-        newest = books.take_order(seen)
         intent = books.intent(seen.client_order_id)
+        # One that is over at first sight may have been counted before it was forgotten: the broker is asked what is held instead.
+        known = seen.open or books.order(seen.order_id) is not None or (intent is not None and intent.state not in OVER)
+        newest = books.take_order(seen)
         if newest is not None:
             ours = books.is_ours(newest)
             desk.tell(desk.scribe.order(newest, ours=ours, intent=intent))
-            self._book(newest, position=position, listed=listed)
+            self._book(newest, position=position, listed=listed, counts=known or position is not None)
             if not newest.open:
                 if not listed:
                     books.touch(newest.symbol, desk.clock.monotonic())
@@ -82,13 +88,16 @@ class Following:
             self.show(intent, newest or books.order(seen.order_id) or seen)
         return newest is not None
 
-    def _book(self, order: BrokerOrder, *, position: Decimal | None, listed: bool) -> None:
+    def _book(self, order: BrokerOrder, *, position: Decimal | None, listed: bool, counts: bool) -> None:
         desk, books = self._desk, self._desk.books
         new = books.book(order)
         if not new:
             return
         desk.dirty.set()
         if listed:
+            return
+        if not counts:
+            books.touch(order.symbol, desk.clock.monotonic())
             return
         quantity = books.held(order.symbol) + new if position is None else position
         if not desk.held_of(order.symbol, quantity):
@@ -182,6 +191,7 @@ class Following:
             self._desk.report(error, order_id=order.order_id)
 
     async def close(self) -> None:
+        await self._families.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -65,7 +65,7 @@ class Guarding:
             except TimeoutError:
                 desk.guarded.update(desk.books.positions)
             desk.guard_wanted.clear()
-            symbols = list(desk.guarded)
+            symbols = sorted(desk.guarded)
             desk.guarded.clear()
             await asyncio.gather(*(self._look_safely(symbol) for symbol in symbols))
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from services.execution.books import Recent
 from services.execution.broker import BrokerOrder
 from services.execution.desk import Desk
 from services.execution.following import Following
 from services.execution.origin import Origin
 from services.execution.resolving import Resolving
 from services.execution.submitting import Ask, Done, Step, Stop, Submitting, Wait, Want
-from shared.domain.errors import BrokerUnavailable
+from shared.domain.errors import BrokerError, BrokerUnavailable
 from shared.domain.orders import Intent, OrderTerms, client_order_id
 from shared.risk.limits import Verdict, gate
 from shared.risk.situation import Proposal
@@ -38,6 +39,7 @@ class Path:
         self._following = following
         self._submitting = submitting
         self._resolving = resolving
+        self._looked_up: Recent[str, None] = Recent()
 
     async def follow(self, origin: Origin) -> Done:
         """Returns once nothing is left to be done for this origin but to wait for its fills.
@@ -99,6 +101,8 @@ class Path:
             return Done()
         if standing is None and (found := self._unresolved_before(origin)):
             return found
+        if standing is None and origin.id not in self._looked_up and self._desk.is_doubted(origin):
+            return await self._look_up(origin)
         if origin.expires is not None and self._desk.clock.now() >= origin.expires and standing is None:
             return self._submitting.stop(origin, Barrier("expired", "the command is past its time"), (), None)
         try:
@@ -109,6 +113,23 @@ class Path:
             if stale is not None:
                 return self._submitting.stop(origin, stale, (), standing)
             return Wait(error.retry_after_seconds or 0.5, str(error))
+
+    async def _look_up(self, origin: Origin) -> Wait:
+        """What this origin may have led to without the journal's knowing: a later turn finds it, if it is there."""
+        try:
+            await self._resolving.look_up([client_order_id(self._desk.books.account_id, origin.id, leg) for leg in self._legs(origin)])
+        except BrokerError as error:
+            self._desk.report(error, symbol=origin.symbol)
+            return Wait(getattr(error, "retry_after_seconds", None) or 0.5, str(error))
+        self._looked_up.put(origin.id, None)
+        return Wait(0.0, "the broker was asked first")
+
+    def _legs(self, origin: Origin) -> tuple[str, ...]:
+        if origin.kind != "decision":
+            return (origin.leg,)
+        if self._desk.limits.allow_short:
+            return ("entry", "exit")
+        return ("entry",) if origin.action == "buy" else ("exit",)
 
     def _unresolved_before(self, origin: Origin) -> Ask | None:
         """An earlier order of the symbol whose fate is unknown comes first; only a person and protection do not wait for it."""

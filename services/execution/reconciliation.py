@@ -14,6 +14,8 @@ from services.execution.broker import BrokerOrder, BrokerPosition
 from services.execution.desk import Desk
 from services.execution.following import Following, origin_of
 from services.execution.resolving import Resolving
+from shared.bus.port import Ref
+from shared.bus.topics import FILL
 from shared.domain.errors import OrderNotFound, TradingError
 from shared.trading.increments import plain
 
@@ -110,6 +112,8 @@ class Reconciliation:
         known = set(books.orders)
         standing = await desk.broker.open_orders()
         recent = await desk.broker.orders_since(since)
+        for order in recent:
+            books.own(order)
         told = {one.order_id: one for order in (*standing, *recent) for one in order.flat()}
         for order in sorted(told.values(), key=lambda one: one.at):
             self._compare(order)
@@ -142,9 +146,12 @@ class Reconciliation:
             self._difference(seen.symbol, f"order {seen.order_id}", ours, theirs)
 
     async def _take_fills(self, since: datetime) -> None:
-        desk = self._desk
+        desk, bus = self._desk, self._desk.process.bus
         for fill in await desk.broker.fills_since(since):
             order = desk.books.order(fill.order_id)
+            if not desk.books.knows_fill(fill) and await bus.exists(Ref(FILL, fill.symbol), fill.fill_id):
+                desk.books.take_fill(fill)  # told long ago, and forgotten here: it counts once
+                continue
             if self._following.take_fill(fill) and order is not None and desk.clock.now() - fill.at >= RECENT:
                 self._difference(
                     fill.symbol, f"a fill of order {fill.order_id}", "unknown", f"{plain(fill.quantity)} at {plain(fill.price)}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from shared.bus.port import Bus, Health, Publication
 from shared.domain.errors import BusError, BusUnavailable, FactInvalid, FenceLost, TradingError
@@ -25,7 +25,7 @@ LINGER_SECONDS = 0.002
 class Recorder:
     """`restarted` is called when Redis answers again under another run id, before anything more is written to it."""
 
-    def __init__(self, bus: Bus, clock: Clock, *, report: Callable[[TradingError], None], restarted: Callable[[], None]) -> None:
+    def __init__(self, bus: Bus, clock: Clock, *, report: Callable[[TradingError], None], restarted: Callable[[], Awaitable[None]]) -> None:
         self._bus = bus
         self._clock = clock
         self._report = report
@@ -141,14 +141,20 @@ class Recorder:
         self._waiting.clear()
 
     async def look_for_restart(self) -> Health | None:
-        """Compares Redis' run id with the last one seen; on another one writes the last seconds again. None while Redis is away."""
+        """Compares Redis' run id with the last one seen; on another one writes the last seconds again. None while Redis is away.
+
+        Raises FenceLost.
+        """
         try:
             health = await self._bus.health()
         except BusError:
             return None
         if self._run_id and health.run_id != self._run_id:
-            self._run_id = health.run_id
-            self._restarted()
+            try:
+                await self._restarted()
+            except BusUnavailable as error:  # away again: the next look finds the same
+                self._report(error)
+                return None
             self._repeat()
         self._run_id = health.run_id
         return health

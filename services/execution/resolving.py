@@ -6,6 +6,7 @@ The patience is longer than any request may take: an order still on its way has 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from services.execution.desk import Desk
 from services.execution.following import Following
@@ -40,6 +41,17 @@ class Resolving:
             self._asking[name] = task
             task.add_done_callback(lambda _: self._asking.pop(name, None))
         return task
+
+    async def look_up(self, names: Sequence[str]) -> bool:
+        """Whether the broker has an order under one of these client order ids; it is taken in. Raises BrokerError."""
+        for name in names:
+            try:
+                found = await self._desk.broker.order_by_client_id(name)
+            except OrderNotFound:
+                continue
+            self._following.observe(found)
+            return True
+        return False
 
     async def _inquire(self, intent: Intent) -> Intent:
         waits = list(ONE_QUESTION if intent.state == "intent" else PATIENCE)

@@ -11,11 +11,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from services.execution.books import Recent
 from services.execution.broker import BrokerOrder, Stopped
 from services.execution.desk import Desk
 from services.execution.following import Following
 from services.execution.origin import Origin
-from shared.domain.errors import BrokerDenied, BrokerUnavailable, BusUnavailable, FenceLost, OrderRefused, OrderUnknown, TradingError
+from shared.domain.errors import (
+    BrokerDenied,
+    BrokerError,
+    BrokerUnavailable,
+    BusUnavailable,
+    FenceLost,
+    OrderRefused,
+    OrderUnknown,
+    TradingError,
+)
 from shared.domain.orders import Intent, IntentState, OrderTerms
 from shared.risk.checks import Finding
 from shared.risk.limits import kind_of
@@ -84,6 +94,7 @@ class Submitting:
     def __init__(self, desk: Desk, following: Following) -> None:
         self._desk = desk
         self._following = following
+        self._measured: Recent[str, None] = Recent()  # exits that were refused for want of units
 
     async def submit(self, origin: Origin, plan: Plan, *, entering: bool, pending: Intent | None = None) -> Step:
         """`plan` decides; it is asked inside the lane, so that no wait lies between the gate and the intent."""
@@ -129,10 +140,33 @@ class Submitting:
         try:
             order = await desk.sending.send(symbol, want.effect, want.terms, name)
         except (Stopped, BrokerUnavailable, OrderUnknown, OrderRefused, BrokerDenied) as error:
-            return self._shown(intent, "submitted") or self._failed(want, intent, error)
+            if shown := self._shown(intent, "submitted"):
+                return shown
+            if self._short(want, intent, error):
+                return await self._measure(intent, error)
+            return self._failed(want, intent, error)
         desk.process.counters["orders.accepted"] += 1
         following.observe(order)
         return Done(desk.books.order(order.order_id) or order)
+
+    def _short(self, want: Want, intent: Intent, error: TradingError) -> bool:
+        """The broker holds fewer units than were to be sold, and says so for the first time."""
+        first = intent.client_order_id not in self._measured
+        closes = want.effect != "entry" and want.leg != "protection"
+        return first and closes and isinstance(error, OrderRefused) and error.reason == "insufficient_quantity"
+
+    async def _measure(self, intent: Intent, error: TradingError) -> Wait:
+        """Nothing stands at the broker after its no: the same intent may go out once more, with what is really held."""
+        desk, symbol = self._desk, str(intent.symbol)
+        desk.report(error, symbol=symbol)
+        self._measured.put(intent.client_order_id, None)
+        self._following.step(intent, "short", detail=str(error))
+        desk.books.touch(symbol, desk.clock.monotonic())
+        try:
+            await desk.read_positions()
+        except BrokerError as unread:
+            desk.report(unread, symbol=symbol)
+        return Wait(0.0, str(error))
 
     def _failed(self, want: Want, intent: Intent, error: TradingError) -> Step:
         """What each failure means for an intent that is still `submitted`."""

@@ -91,7 +91,7 @@ class Switching:
         self._say(wanted, missing)
         if wanted.state != "starting":
             self._withdraw_entries(wanted)
-        self._flatten(desk.views.halt)
+            self._flatten(desk.views.halt)
         return True
 
     # ---- what is wanted --------------------------------------------------------------------------------------------------------

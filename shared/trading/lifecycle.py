@@ -4,7 +4,7 @@ state             means                                            and may becom
 new               a decision, a command or a trigger has arrived   intent (recorded), skipped, refused
 skipped, refused  nothing was sent and nothing will be             nothing
 intent            recorded; certainly not with the broker          submitted (handed), abandoned (given_up), and whatever the broker shows
-submitted         may be with the broker from now on               intent (not_sent), rejected (refused), unknown (doubt), intent (absent),
+submitted         may be with the broker from now on               intent (not_sent, short, absent), rejected (refused), unknown (doubt),
                                                                    and whatever the broker shows
 unknown           the answer was lost; only asking by client       intent (absent), and whatever the broker shows
                   order id resolves it
@@ -19,6 +19,7 @@ recorded   the intent stands in the journal
 handed     the fence was checked and the request goes out now
 not_sent   the last look said no, or the connection failed before the first byte: certainly not sent
 refused    the broker answered no
+short      the broker answered no to a close, since fewer units are held: once more with those, under the same client order id
 doubt      timeout, 5xx, a cut connection, or "client order id must be unique"
 absent     the broker was asked by client order id, with patience, and has never seen it
 given_up   it will not be sent: too old, no longer allowed, no longer wanted
@@ -33,7 +34,7 @@ from typing import Literal
 from shared.domain.orders import IntentState, OrderStatus
 
 State = Literal["new", "skipped", "refused"] | IntentState
-Step = Literal["recorded", "skip", "refuse", "handed", "not_sent", "refused", "doubt", "absent", "given_up"]
+Step = Literal["recorded", "skip", "refuse", "handed", "not_sent", "refused", "short", "doubt", "absent", "given_up"]
 Event = Step | OrderStatus
 
 _SHOWN: dict[str, State] = {
@@ -56,6 +57,7 @@ _STEPS: dict[tuple[State, Event], State] = {
     ("intent", "absent"): "intent",
     ("submitted", "not_sent"): "intent",
     ("submitted", "refused"): "rejected",
+    ("submitted", "short"): "intent",
     ("submitted", "doubt"): "unknown",
     ("submitted", "absent"): "intent",
     ("unknown", "doubt"): "unknown",
