@@ -149,7 +149,7 @@ def journal(*, day: str, symbol: str, topic: str, output: str, as_json: bool) ->
     try:
         with Path(output or "/dev/stdout").open("w", encoding="utf-8") as out:
             for entry in entries(folder, chosen, symbol=symbol, topic=topic):
-                out.write((entry_line(entry) if as_json or output else entry_words(entry)) + "\n")
+                out.write(files.line_of(entry) if as_json or output else entry_words(entry) + "\n")
                 count += 1
     except BrokenPipeError:  # `| head`
         return 0
@@ -174,10 +174,6 @@ def entries(folder: Path, day: date, *, symbol: str, topic: str) -> Iterator[Jou
         if symbol and f"{{{symbol}}}" not in entry.key:
             continue
         yield entry
-
-
-def entry_line(entry: JournalEntry) -> str:
-    return f'{{"key":"{entry.key}","cursor":"{entry.cursor}","fact":{entry.raw}}}'
 
 
 def entry_words(entry: JournalEntry) -> str:

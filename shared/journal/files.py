@@ -1,35 +1,58 @@
-"""One gzip file a UTC day, one JSON object a line: {"key", "cursor", "fact"}, in the order of export.
+"""One gzip file a UTC day, one JSON object a line: {"key", "cursor", "fact", "seal"}, in the order of export.
 
 A batch is one gzip member, flushed to disk before `progress.json` names the file's new length and the cursors reached. A writer that died
-in between finds the file longer than its progress says and cuts it back, so that an entry stands once whatever happens.
+in between finds the file longer than its progress says and cuts it back, so that an entry stands once whatever happens. The seal is a hash
+of the entry's content: one that was changed afterwards is known, and known by name. Reading takes bounded memory, whatever a day's size.
 """
 
 from __future__ import annotations
 
 import gzip
+import hashlib
+import heapq
+import io
 import json
 import os
+import re
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from pydantic_core import from_json, to_json
 
 from shared.bus.topics import TOPICS, Topic
 from shared.domain.errors import FactInvalid
 from shared.domain.fact import Fact
 
 PROGRESS = "progress.json"
+RUN = 20_000  # entries sorted in memory at a time; a longer day is merged from temporary files
+# Of one millisecond, causes stand before what they led to.
+_PLACE = {name: place for place, name in enumerate(TOPICS)} | {"config": -2, "trading": -1, "trade_settings": -1}
+_LINE = re.compile(r'\{"key":"([^"\\]*)","cursor":"([0-9]*-?[0-9]*)","fact":(.*),"seal":"([0-9a-f]{16})"\}\n?')
 
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """`key` is the fact's key on the bus, `cursor` its place in that key's history (`<milliseconds>-<n>`), `raw` its JSON."""
+    """`key` is the fact's key on the bus, `cursor` its place in that key's history (`<milliseconds>-<n>`), `raw` its JSON.
+
+    seal  as the line carries it; empty where it carries none
+    """
 
     key: str
     cursor: str
     raw: str
+    seal: str = ""
+
+    @property
+    def intact(self) -> bool:
+        """False where the entry is not what was sealed."""
+        return not self.seal or self.seal == sealed(self.key, self.cursor, self.raw)
 
     @property
     def written_at(self) -> datetime:
@@ -51,6 +74,18 @@ class JournalEntry:
         """Raises FactInvalid, SchemaTooNew."""
         fact: Fact = self.topic.decode(self.raw)
         return fact
+
+
+def sealed(key: str, cursor: str, raw: str) -> str:
+    """16 hex digits over the content; spaces between JSON's tokens do not matter. Raises ValueError for what is not JSON."""
+    return hashlib.sha256(f"{key}\n{cursor}\n".encode() + to_json(from_json(raw))).hexdigest()[:16]
+
+
+def line_of(entry: JournalEntry) -> str:
+    """An entry as it stands in a file, sealed anew only where it carries no seal, with its newline."""
+    fact = _one_line(entry.raw)
+    seal = entry.seal or sealed(entry.key, entry.cursor, fact)
+    return f'{{"key":{json.dumps(entry.key)},"cursor":"{entry.cursor}","fact":{fact},"seal":"{seal}"}}\n'
 
 
 def _one_line(raw: str) -> str:
@@ -100,7 +135,7 @@ class JournalFiles:
         self._lengths, self._cursors = lengths, cursors
 
     def _write(self, path: Path, batch: Iterable[JournalEntry]) -> int:
-        text = "".join(f'{{"key":{json.dumps(entry.key)},"cursor":"{entry.cursor}","fact":{_one_line(entry.raw)}}}\n' for entry in batch)
+        text = "".join(map(line_of, batch))
         with path.open("ab") as file:
             # A batch that failed half-way left its bytes behind: the next one starts where the last good one ended.
             file.truncate(self._lengths.get(path.name, 0))
@@ -134,6 +169,7 @@ class JournalFiles:
             os.close(descriptor)
 
 
+# ---- reading -----------------------------------------------------------------------------------------------------------------------
 def days(folder: Path) -> list[date]:
     """The days that have a file, oldest first."""
     return sorted(date.fromisoformat(path.name.removesuffix(".jsonl.gz")) for path in folder.glob("????-??-??.jsonl.gz"))
@@ -142,20 +178,89 @@ def days(folder: Path) -> list[date]:
 def read(folder: Path, *, first: date | None = None, last: date | None = None) -> Iterator[JournalEntry]:
     """Entries of the days from `first` to `last` (both included), by day and within a day in the order they were written to Redis.
 
-    A day is sorted in memory. Raises FactInvalid that names file and line for a line that is not one of ours.
+    Raises FactInvalid that names file and line for a line that is not one of ours.
     """
     for day in days(folder):
         if (first is None or day >= first) and (last is None or day <= last):
-            yield from sorted(_day(day_file(folder, day)), key=lambda entry: entry.order)
+            yield from read_file(day_file(folder, day))
 
 
-def _day(path: Path) -> Iterator[JournalEntry]:
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                given = json.loads(line)
-                yield JournalEntry(
-                    key=given["key"], cursor=given["cursor"], raw=json.dumps(given["fact"], separators=(",", ":"), ensure_ascii=False)
-                )
-            except (ValueError, KeyError, TypeError) as error:
-                raise FactInvalid(f"{path.name} line {number}: expected a journal entry, found {line[:80]!r} ({error})") from None
+def read_file(path: Path) -> Iterator[JournalEntry]:
+    """Entries of one day's file or of an export (`.jsonl`, gzip or plain), in order. Raises FactInvalid, OSError."""
+    return in_order(unordered(path))
+
+
+def unordered(path: Path) -> Iterator[JournalEntry]:
+    """As they stand in the file. Raises FactInvalid that names file and line."""
+    with ExitStack() as stack:
+        raw = stack.enter_context(path.open("rb"))
+        zipped = raw.peek(2)[:2] == b"\x1f\x8b"
+        length = _length(path)
+        counted: Any = raw if length is None else io.BufferedReader(_Head(raw, length))  # type: ignore[type-var]
+        plain: Any = stack.enter_context(gzip.GzipFile(fileobj=counted)) if zipped else counted
+        for number, line in enumerate(io.TextIOWrapper(plain, "utf-8"), start=1):
+            yield _entry(line, path.name, number)
+
+
+def in_order(entries: Iterable[JournalEntry]) -> Iterator[JournalEntry]:
+    """By the moment they were written to Redis, causes first within a millisecond; one history's own order is kept."""
+    iterator = iter(entries)
+    run = _sorted_run(iterator)
+    if len(run) < RUN:
+        yield from run
+        return
+    with ExitStack() as stack:
+        runs = []
+        while run:
+            spilled = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8"))
+            spilled.writelines(map(line_of, run))
+            spilled.seek(0)
+            runs.append(_entry(line, "a temporary file", number) for number, line in enumerate(spilled, start=1))
+            run = _sorted_run(iterator)
+        yield from heapq.merge(*runs, key=place)
+
+
+def place(entry: JournalEntry) -> tuple[int, int, int]:
+    milliseconds, count = cursor_order(entry.cursor)
+    return milliseconds, _PLACE.get(entry.key.partition(":")[0], len(_PLACE)), count
+
+
+def _sorted_run(entries: Iterator[JournalEntry]) -> list[JournalEntry]:
+    return sorted(islice(entries, RUN), key=place)
+
+
+def _entry(line: str, name: str, number: int) -> JournalEntry:
+    if found := _LINE.fullmatch(line):
+        return JournalEntry(*found.groups())
+    try:  # without a seal, or written by other tools
+        given = json.loads(line)
+        raw = json.dumps(given["fact"], separators=(",", ":"), ensure_ascii=False)
+        return JournalEntry(key=given["key"], cursor=given["cursor"], raw=raw, seal=given.get("seal", ""))
+    except (ValueError, KeyError, TypeError) as error:
+        raise FactInvalid(f"{name} line {number}: expected a journal entry, found {line[:80]!r} ({error})") from None
+
+
+def _length(path: Path) -> int | None:
+    """Bytes that are safely written; None where nobody keeps count."""
+    progress = path.with_name(PROGRESS)
+    if not progress.exists():
+        return None
+    length = json.loads(progress.read_text(encoding="utf-8"))["lengths"].get(path.name)
+    return None if length is None else int(length)
+
+
+class _Head(io.RawIOBase):
+    """The first bytes of a file."""
+
+    def __init__(self, file: io.BufferedReader, length: int) -> None:
+        self._file = file
+        self._left = length
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        found = self._file.read(min(len(buffer), self._left))
+        buffer[: len(found)] = found
+        self._left -= len(found)
+        return len(found)

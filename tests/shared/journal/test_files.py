@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+import random
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import FactInvalid
-from shared.journal.files import PROGRESS, JournalEntry, JournalFiles, day_file, days, read
+from shared.journal.files import PROGRESS, JournalEntry, JournalFiles, day_file, days, in_order, read, read_file
 from tests import facts
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -93,3 +95,48 @@ def test_the_files_are_ordinary_gzip(tmp_path):
     with gzip.open(day_file(tmp_path, NOON.date()), "rt") as lines:
         assert len(lines.readlines()) == 2
     assert (tmp_path / PROGRESS).exists()
+
+
+def test_a_long_day_is_read_in_order_from_runs_on_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr("shared.journal.files.RUN", 7)
+    numbers = random.Random(3).sample(range(200), 200)
+    files = JournalFiles(tmp_path)
+    for start in range(0, 200, 25):
+        files.append([entry(number) for number in numbers[start : start + 25]])
+
+    assert [found.order[0] for found in read(tmp_path)] == sorted(entry(number).order[0] for number in numbers)
+
+
+def test_of_a_file_that_is_being_written_only_what_counts_is_read(tmp_path):
+    JournalFiles(tmp_path).append([entry(0)])
+    with day_file(tmp_path, NOON.date()).open("ab") as file:
+        file.write(gzip.compress(b"half a batch")[:12])
+
+    assert [found.cursor for found in read(tmp_path)] == [entry(0).cursor]
+
+
+def test_an_entry_that_was_changed_after_it_was_written_is_known(tmp_path):
+    JournalFiles(tmp_path).append([entry(0), entry(1)])
+    path = day_file(tmp_path, NOON.date())
+    text = gzip.decompress(path.read_bytes()).decode()
+    (tmp_path / PROGRESS).unlink()
+    path.write_bytes(gzip.compress(text.replace('"close":101.0', '"close":101.5').encode()))
+
+    assert [found.intact for found in read(tmp_path)] == [True, False]
+
+
+def test_other_tools_may_write_an_entry_anew_without_breaking_its_seal(tmp_path):
+    JournalFiles(tmp_path).append([entry(0)])
+    line = json.loads(gzip.decompress(day_file(tmp_path, NOON.date()).read_bytes()))
+    (tmp_path / "export.jsonl").write_text(json.dumps(line, indent=None) + "\n")
+
+    (found,) = read_file(tmp_path / "export.jsonl")
+    assert (found.intact, found.fact()) == (True, entry(0).fact())
+
+
+def test_causes_stand_before_what_they_led_to_within_a_millisecond(tmp_path):
+    cursor = "1790000000000-0"
+    made = {"decision": facts.decision(), "signal": facts.signal(), "bar": facts.bar(), "trading": facts.trading("on")}
+    given = [JournalEntry(key=f"{topic}:x", cursor=cursor, raw=fact.encode()) for topic, fact in made.items()]
+
+    assert [found.key.partition(":")[0] for found in in_order(given)] == ["trading", "bar", "signal", "decision"]
