@@ -101,6 +101,6 @@ FROM application AS dashboard
 COPY --from=dashboard-packages /venv /venv
 COPY dashboard dashboard
 COPY --from=page /page/static/vendor dashboard/static/vendor
-RUN python -m compileall -q dashboard
+RUN python -m compileall -q dashboard && install -d -m 0700 -o 10005 -g 10005 /accounts
 USER 10005:10005
 CMD ["python", "-m", "dashboard"]

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from werkzeug.wrappers import Response
 
+from dashboard.accounts import AccountRefused
 from dashboard.wire import Encoded, dumps
 from shared.domain.errors import BusError, BusUnavailable, FactInvalid, RevisionConflict, TradingError
 
@@ -49,6 +50,8 @@ def refusal_of(error: TradingError) -> Refusal:
         return Refusal(503, error.code, f"Redis is not reachable: {error}", headers={"Retry-After": "2"})
     if isinstance(error, BusError):
         return Refusal(503, error.code, str(error), headers={"Retry-After": "2"})
+    if isinstance(error, AccountRefused):
+        return Refusal(409, error.code, str(error))
     return Refusal(500, error.code, str(error))
 
 

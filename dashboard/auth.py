@@ -76,6 +76,18 @@ def by() -> str:
     return f"{who.name if who else 'nobody'}@{address()}"
 
 
+def require_confirmed(password: str, totp: str) -> None:
+    """For what must not be done by whoever finds a browser open. Raises Refusal 403, TooManyAttempts."""
+    who = identity()
+    if who is None or who.kind != "person" or freshly_confirmed():
+        return
+    if not password:
+        raise Refusal(403, "password", "your password (and one-time code, where one is set up) is asked for once more")
+    if not desk().doorman.proves(password, totp, address(), who.user):
+        raise Refusal(403, "password", "wrong password or code")
+    confirm()
+
+
 def freshly_confirmed() -> bool:
     who = identity()
     return who is not None and who.kind == "person" and time.time() - float(session.get("confirmed_at", 0.0)) < CONFIRMED_FOR_SECONDS
@@ -125,17 +137,18 @@ def login_page() -> ResponseReturnValue:
 def log_in() -> ResponseReturnValue:
     given = request.get_json(silent=True) if request.is_json else request.form
     if not isinstance(given, dict | type(request.form)):
-        raise Refusal(422, "invalid", "expected an object with password and totp")
-    found = desk().doorman.log_in(str(given.get("password", "")), str(given.get("totp", "")), address())
+        raise Refusal(422, "invalid", "expected an object with user, password and totp")
+    user = str(given.get("user", "")).strip()[:60]
+    found = desk().doorman.log_in(str(given.get("password", "")), str(given.get("totp", "")), address(), user)
     if found is None:
-        desk().log.warning("login_refused", address=address())
+        desk().log.warning("login_refused", address=address(), user=user)
         if request.is_json:
             raise Refusal(401, "login", "wrong password or code")
         return _login_page("Wrong password or code."), 401
     session.clear()
     login_user(found)
     session["confirmed_at"] = time.time()
-    desk().log.info("login", address=address())
+    desk().log.info("login", address=address(), user=found.name)
     if request.is_json:
         return answer({"user": found.name, "csrf_token": generate_csrf()})
     return redirect(_next())
@@ -143,12 +156,14 @@ def log_in() -> ResponseReturnValue:
 
 @blueprint.post("/logout")
 def log_out() -> ResponseReturnValue:
-    """`everywhere` ends every login, this one included."""
+    """`everywhere` ends every login of this user, this one included; of everybody for whoever has the password of the settings."""
     given = request.get_json(silent=True) if request.is_json else request.form
     everywhere = str((given or {}).get("everywhere", "")).lower() in {"1", "true", "on", "yes"}
     who = identity()
     if who is not None and who.kind == "person":
-        if everywhere:
+        if everywhere and who.user:
+            desk().doorman.accounts.end_logins(who.user, by())
+        elif everywhere:
             desk().doorman.sessions.end_all()
         else:
             desk().doorman.sessions.end(who.login)
@@ -162,10 +177,11 @@ def log_out() -> ResponseReturnValue:
 def _login_page(error: str = "") -> Response:
     from dashboard.pages import context_of
 
-    totp = desk().doorman.code_required
-    return Response(
-        render_template("login.html", error=error, totp_required=totp, next=_next(), **context_of("login")), mimetype="text/html"
-    )
+    doorman = desk().doorman
+    # Whose user has a code is nobody's business before the login: with users of their own it may be left out.
+    asked = {"totp": doorman.code_required or doorman.has_users, "totp_required": doorman.code_required and not doorman.has_users}
+    given = {"error": error, "user": str(request.values.get("user", ""))[:60], "users": doorman.has_users, "next": _next(), **asked}
+    return Response(render_template("login.html", **given, **context_of("login")), mimetype="text/html")
 
 
 def _next() -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from dashboard.pages import VENDOR, pages
@@ -11,6 +13,9 @@ from dashboard.settings import DashboardSettings
 from shared.bus.redis import open_bus
 from shared.domain.errors import TradingError
 from shared.runtime.process import Finding
+
+PROBE_SECONDS = 2.0
+MOST_ANSWER = 2_000
 
 
 def findings(settings: DashboardSettings) -> list[Finding]:
@@ -34,10 +39,27 @@ def _port(settings: DashboardSettings) -> Finding:
         try:
             probe.bind((settings.dashboard_host, settings.dashboard_port))
         except OSError as error:
+            if version := _ourselves(settings):
+                return Finding("dashboard address", True, f"{where}: the dashboard serves there, version {version}")
             return Finding(
                 "dashboard address", False, f"{where}: {error.strerror}", "if it is not the dashboard itself, set DASHBOARD_PORT"
             )
     return Finding("dashboard address", True, f"{where} is free")
+
+
+def _ourselves(settings: DashboardSettings) -> str:
+    """The version of the dashboard that answers at our own address, empty where something else does."""
+    wanted = settings.dashboard_host
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(wanted, wanted)  # noqa: S104 (asked where it listens to everybody)
+    probe = HTTPConnection(host, settings.dashboard_port, timeout=PROBE_SECONDS)
+    try:
+        probe.request("GET", "/healthz")
+        told = json.loads(probe.getresponse().read(MOST_ANSWER))
+    except (OSError, HTTPException, ValueError):
+        return ""
+    finally:
+        probe.close()
+    return str(told["version"])[:40] if isinstance(told, dict) and "version" in told and "status" in told else ""
 
 
 def _libraries() -> Finding:

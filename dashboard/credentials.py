@@ -45,20 +45,25 @@ def check_totp(secret: str) -> None:
         raise ConfigurationInvalid(f"DASHBOARD_TOTP_SECRET: must be at least 24 characters of base32 (A-Z, 2-7), had {len(secret)}")
 
 
+def hash_of(password: str) -> str:
+    return _HASHER.hash(password)
+
+
 class Password:
-    """The one password. Hashed at the start where it was given plain."""
+    """The password of the settings. Hashed at the start where it was given plain."""
 
     def __init__(self, text: str) -> None:
-        self._hash = text if text.startswith(_HASH) else _HASHER.hash(text)
+        self.hash = text if text.startswith(_HASH) else hash_of(text)
         # One at a time: each takes the hash's memory, and whoever guesses waits for the others who guess.
         self._turn = threading.Lock()
 
-    def fits(self, given: str) -> bool:
+    def fits(self, given: str, hashed: str = "") -> bool:
+        """Against another hash where one is given."""
         if not given or len(given) > MAX_PASSWORD:
             return False
         with self._turn:
             try:
-                return _HASHER.verify(self._hash, given)
+                return _HASHER.verify(hashed or self.hash, given)
             except (VerificationError, InvalidHashError):
                 return False
 
@@ -95,7 +100,7 @@ class Token:
 def new_token(name: str, scopes: str) -> tuple[str, str]:
     """(the token, shown once; the part of DASHBOARD_TOKENS that admits it). Raises ConfigurationInvalid."""
     token = "tm_" + secrets.token_urlsafe(32)
-    line = f"{name}:{scopes.replace(',', '+')}:{_digest(token)}"
+    line = f"{name}:{scopes.replace(',', '+')}:{digest_of(token)}"
     check_tokens(line)
     return token, line
 
@@ -118,7 +123,7 @@ def check_tokens(text: str) -> tuple[Token, ...]:
 
 def token_of(tokens: tuple[Token, ...], given: str) -> Token | None:
     """Compared whole, all of them: how long it takes says nothing."""
-    wanted = _digest(given)
+    wanted = digest_of(given)
     found = None
     for token in tokens:
         if hmac.compare_digest(token.digest, wanted):
@@ -126,6 +131,6 @@ def token_of(tokens: tuple[Token, ...], given: str) -> Token | None:
     return found
 
 
-def _digest(token: str) -> str:
+def digest_of(token: str) -> str:
     # A token is 256 random bits: nothing slower than SHA-256 makes guessing it harder.
     return hashlib.sha256(token.encode()).hexdigest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from dashboard.accounts import ROLES
 from dashboard.credentials import SCOPES
 
 
@@ -12,6 +13,7 @@ from dashboard.credentials import SCOPES
 class Identity:
     """kind        `person` (logged in), `token` (a script), `local` (no password is set: whoever sits at this machine)
     login       names the login that a log-out ends; empty for tokens and local users
+    user        one of those made on the page; empty for whoever has the password of the settings, tokens and local users
     expires_at  seconds since 1970
     """
 
@@ -20,6 +22,7 @@ class Identity:
     scopes: frozenset[str] = SCOPES
     login: str = ""
     expires_at: float = float("inf")
+    user: str = ""
 
     # What flask-login asks of a user.
     is_authenticated = True
@@ -30,4 +33,4 @@ class Identity:
         return self.login
 
 
-LOCAL = Identity("local", "local")
+LOCAL = Identity("local", "local", ROLES["admin"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from dashboard.app import create_app
@@ -57,18 +57,22 @@ def start(desk: Desk) -> None:
         desk.relay = relay = Relay(process, desk.board, desk.audience, desk.meter, opened=lambda: _take_up(desk, process))
         await relay.run()
 
-    def publish_sessions() -> None:
-        if running:
-            desk.portal.call(lambda bus: _publish_configuration(desk, running[0], bus))
-
-    def ended() -> None:
+    def write_down(change: Mapping[str, str]) -> None:
         try:
-            publish_sessions()
+            if running:
+                desk.portal.call(lambda bus: _publish_configuration(desk, running[0], bus, change))
         except BusError as error:
-            # In force here all the same; it is written down when Redis is back.
-            desk.log.warning("sessions_not_written_down", detail=str(error))
+            # In force here all the same; what stands then is written down when Redis is back.
+            desk.log.warning("not_written_down", detail=str(error), **change)
 
-    desk.doorman.sessions.changed = ended
+    def account_changed(what: str, by: str) -> None:
+        desk.log.warning("account_changed", what=what, by=by)
+        write_down({"changed": what, "changed_by": by})
+        # Whoever may still come in does so by himself.
+        desk.audience.end("")
+
+    desk.doorman.sessions.changed = lambda: write_down({})
+    desk.doorman.accounts.changed = account_changed
 
     def ask_to_stop() -> None:
         for process in running:
@@ -89,10 +93,12 @@ async def _take_up(desk: Desk, process: Process[DashboardSettings]) -> None:
     await _publish_configuration(desk, process, process.bus)
 
 
-async def _publish_configuration(desk: Desk, process: Process[DashboardSettings], bus: Bus) -> None:
-    """`config:dashboard`, with the logins that were ended (see `sessions`)."""
+async def _publish_configuration(
+    desk: Desk, process: Process[DashboardSettings], bus: Bus, change: Mapping[str, str] | None = None
+) -> None:
+    """`config:dashboard`, with the logins that were ended (see `sessions`), who has an account, and what of that has just changed."""
     now = desk.clock.now()
-    settings = desk.settings.public() | desk.doorman.sessions.public()
+    settings = desk.settings.public() | desk.doorman.sessions.public() | desk.doorman.accounts.public() | dict(change or {})
     fact = Configuration(
         id=f"config|{NAME}|{digest(process.config, process.replica, str(now.timestamp()))}",
         at=now,

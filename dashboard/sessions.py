@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dashboard.accounts import ROLES
 from dashboard.identity import Identity
 
 LIFETIME_SECONDS = 7 * 86_400.0
@@ -31,25 +32,25 @@ class Sessions:
         self._floor = 0.0  # when all were ended since this start
         self._ended: dict[str, float] = {}  # hash of a login to when it would have expired
 
-    def open(self) -> Identity:
-        return self._identity(f"{self._clock():.3f}.{secrets.token_urlsafe(16)}")
+    def open(self, user: str = "") -> Identity:
+        return self._identity(f"{self._clock():.3f}.{secrets.token_urlsafe(16)}" + (f".{user}" if user else ""))
 
     def identity(self, login: str) -> Identity | None:
         """Who a login belongs to, None when it is malformed, expired or ended."""
-        begun, now = _begun(login), self._clock()
+        since, now = begun(login), self._clock()
         with self._lock:
-            if begun is None or not self._valid_from <= begun <= now + 1 or now >= begun + LIFETIME_SECONDS or _hash(login) in self._ended:
+            if since is None or not self._valid_from <= since <= now + 1 or now >= since + LIFETIME_SECONDS or _hash(login) in self._ended:
                 return None
         return self._identity(login)
 
     def end(self, login: str) -> None:
-        begun = _begun(login)
-        if begun is None:
+        since = begun(login)
+        if since is None:
             return
         with self._lock:
             now = self._clock()
             self._ended = {known: until for known, until in self._ended.items() if until > now}
-            self._ended[_hash(login)] = begun + LIFETIME_SECONDS
+            self._ended[_hash(login)] = since + LIFETIME_SECONDS
             if len(self._ended) > MAX_ENDED:
                 # More than anybody logs out of: rather everybody logs in again than an ended login comes back.
                 self._valid_from, self._floor, self._ended = now, now, {}
@@ -76,10 +77,17 @@ class Sessions:
             self._ended = {str(known): float(until) for known, until in ended.items() if isinstance(until, int | float)} | self._ended
 
     def _identity(self, login: str) -> Identity:
-        return Identity(PERSON, "person", login=login, expires_at=(_begun(login) or 0.0) + LIFETIME_SECONDS)
+        """May everything, until whoever knows the users says what this one may."""
+        user, ends = user_of(login), (begun(login) or 0.0) + LIFETIME_SECONDS
+        return Identity(user or PERSON, "person", ROLES["admin"], login, ends, user)
 
 
-def _begun(login: str) -> float | None:
+def user_of(login: str) -> str:
+    """Empty for whoever has the password of the settings."""
+    return ".".join(login.split(".")[3:])
+
+
+def begun(login: str) -> float | None:
     try:
         return float(".".join(login.split(".")[:2]))
     except ValueError:

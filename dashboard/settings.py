@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -15,7 +15,6 @@ from shared.domain.errors import ConfigurationInvalid
 from shared.domain.portfolio import TradingMode
 from shared.runtime.settings import Settings, http_url, split
 
-SECRETS = ("dashboard_password", "dashboard_totp_secret", "dashboard_secret_key", "dashboard_tokens")
 CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
 
 
@@ -44,6 +43,9 @@ class DashboardSettings(Settings):
     dashboard_tokens: SecretStr | None = Field(
         None, description="bearer tokens for scripts: NAME:SCOPES:HASH, comma-separated; `python -m dashboard token NAME SCOPES` makes one"
     )
+    dashboard_dir: Path = Field(
+        Path(".tradermagic/dashboard"), description="folder of the users and tokens made on the page, as hashes; in containers a volume"
+    )
     dashboard_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split), AfterValidator(_origins)] = Field(
         (), description="further addresses browsers reach the dashboard at, such as that of a proxy: https://trader.example"
     )
@@ -65,13 +67,6 @@ class DashboardSettings(Settings):
             raise ConfigurationInvalid(
                 f"DASHBOARD_PASSWORD: is missing; without one the dashboard starts only where this machine alone reaches it, {self._reach}"
             )
-
-    def public(self) -> dict[str, Any]:
-        # Also a password that looks like an address is nothing but present.
-        return super().public() | {name: "present" for name in SECRETS if getattr(self, name)}
-
-    def secrets(self) -> list[str]:
-        return [*super().secrets(), *(secret.get_secret_value() for name in SECRETS if (secret := getattr(self, name)))]
 
     @property
     def loopback_only(self) -> bool:

@@ -20,7 +20,7 @@ KEY_HEADER = "Idempotency-Key"
 DEADLINE_HEADER = "X-Not-After"
 # No `|`: a key never looks like the id of a fact that something else led to.
 _KEY = re.compile(r"[A-Za-z0-9_.:-]{8,100}")
-Scope = Literal["read", "trade", "halt"]
+Scope = Literal["read", "trade", "halt", "manage"]
 CHANGES = "120 per minute;10 per second"
 
 
@@ -95,7 +95,8 @@ def admit(scopes: frozenset[Scope]) -> None:
     if who is None:
         raise Refusal(401, "login", "log in, or give a bearer token", headers={"WWW-Authenticate": 'Bearer realm="tradermagic"'})
     if not who.scopes & scopes:
-        raise Refusal(403, "scope", f"the token {who.name} may {', '.join(sorted(who.scopes))}; this needs {' or '.join(sorted(scopes))}")
+        name = f"the token {who.name}" if who.kind == "token" else who.name
+        raise Refusal(403, "scope", f"{name} may {', '.join(sorted(who.scopes))}; this needs {' or '.join(sorted(scopes))}")
 
 
 def idempotency_key() -> str:

@@ -44,7 +44,7 @@ def live_guards(desk: Desk, phrase: str, password: str, code: str, revision: int
     if not auth.freshly_confirmed():
         if not password:
             raise Refusal(403, "password", "real money asks for the password (and the one-time code, where one is set up) once more")
-        if not desk.doorman.proves(password, code, auth.address()):
+        if not desk.doorman.proves(password, code, auth.address(), who.user):
             raise Refusal(403, "password", "wrong password or code")
         auth.confirm()
     left = desk.countdown.left(f"{who.kind} {who.name} {who.login}", revision)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -37,6 +39,27 @@ def test_a_port_that_is_taken_is_found(capsys, monkeypatch):
         monkeypatch.setenv("DASHBOARD_PORT", str(taken.getsockname()[1]))
         assert main(["check"]) == 1
     assert "DASHBOARD_PORT" in findings(capsys)["dashboard address"]["fix"]
+
+
+@pytest.mark.parametrize(("answer", "ok"), [({"status": "ok", "version": "0.1.0"}, True), ({"hello": "world"}, False)])
+def test_its_own_address_is_not_taken_while_it_serves_there(capsys, monkeypatch, answer, ok):
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(answer).encode())
+
+        def log_message(self, *_given):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Answering)
+    serving = threading.Thread(target=server.handle_request)
+    serving.start()
+    monkeypatch.setenv("DASHBOARD_PORT", str(server.server_port))
+    main(["check"])
+    serving.join()
+    server.server_close()
+    assert findings(capsys)["dashboard address"]["ok"] is ok
 
 
 def test_a_short_password_that_others_can_try_is_found(capsys, monkeypatch):
