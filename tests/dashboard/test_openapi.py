@@ -65,7 +65,7 @@ def test_a_refusal_has_the_form_that_is_described(dashboard, openapi):
 
 def test_an_answer_has_what_is_described(dashboard, openapi):
     for path, operations in openapi["paths"].items():
-        if "get" not in operations or "{" in path or path == "/api/v1/bars":
+        if "get" not in operations or "{" in path or path in {"/api/v1/bars", "/api/v1/lines"}:
             continue
         schema = operations["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         found = dashboard.get(path).json
