@@ -69,6 +69,7 @@ class Simulated:
     async def _struck(self, scope: Scope, receive: Receive, send: Send) -> None:
         key = credentials(HTTPConnection(scope))[0]
         striking = self._world.faults.striking(scope["path"], scope["method"], key)
+        receive = await _arrived(receive) if striking else receive
         for fault in striking:
             delay = fault.delay_seconds()
             if delay and fault.rule.kind not in {"status_after", "drop_after"}:
@@ -122,19 +123,31 @@ class Simulated:
         """A POST of an order that will not take effect is still one that was sent."""
         if scope["path"] != "/v2/orders" or scope["method"] != "POST" or not key:
             return
-        body = b""
-        while True:
-            message = await receive()
-            body += message.get("body", b"")
-            if not message.get("more_body"):
-                break
+        body = await receive()
         try:
-            name = str(json.loads(body)["client_order_id"])
+            name = str(json.loads(body.get("body", b""))["client_order_id"])
         except (ValueError, KeyError, TypeError):
             return
         trader = self._world.exchange.trader(key)
         trader.posts[name] += 1
         trader.lost[name] += 1
+
+
+async def _arrived(receive: Receive) -> Receive:
+    """The request taken in whole: what has arrived takes effect, also where its sender has gone before it does."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return receive
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+
+    arrived: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return arrived.pop() if arrived else await receive()
+
+    return again
 
 
 def _too_large(scope: Scope) -> bool:

@@ -80,6 +80,22 @@ def test_latency_delays_and_the_request_still_counts(fresh_sandbox: Sandbox, cli
     assert fresh_sandbox.orders("k")["late"]["order_id"]
 
 
+def test_an_order_that_has_arrived_takes_effect_although_its_sender_has_gone(fresh_sandbox: Sandbox, client: TradingClient):
+    client.get_account()
+    fresh_sandbox.faults({"kind": "latency", "delay_ms": 400, "path": "/v2/orders", "method": "POST", "count": 1})
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(
+            f"{fresh_sandbox.url}/v2/orders",
+            json={"symbol": "AAPL", "qty": 1, "side": "buy", "type": "market", "time_in_force": "day", "client_order_id": "late"},
+            headers={"APCA-API-KEY-ID": "k", "APCA-API-SECRET-KEY": "s"},
+            timeout=0.1,
+        )
+    end = time.monotonic() + 10
+    while "late" not in fresh_sandbox.orders("k") and time.monotonic() < end:
+        time.sleep(0.02)
+    assert fresh_sandbox.orders("k")["late"]["order_id"]
+
+
 def test_partial_fills_add_up_to_the_order(fresh_sandbox: Sandbox, client: TradingClient):
     fresh_sandbox.faults({"kind": "partial_fills", "probability": 1.0})
     order = buy(client, "a", 100)
