@@ -196,9 +196,10 @@ def unordered(path: Path) -> Iterator[JournalEntry]:
         raw = stack.enter_context(path.open("rb"))
         zipped = raw.peek(2)[:2] == b"\x1f\x8b"
         length = _length(path)
-        counted: Any = raw if length is None else io.BufferedReader(_Head(raw, length))  # type: ignore[type-var]
+        counted: Any = raw if length is None else io.BufferedReader(_Head(raw, length))
         plain: Any = stack.enter_context(gzip.GzipFile(fileobj=counted)) if zipped else counted
-        for number, line in enumerate(io.TextIOWrapper(plain, "utf-8"), start=1):
+        lines = stack.enter_context(io.TextIOWrapper(plain, "utf-8"))
+        for number, line in enumerate(lines, start=1):
             yield _entry(line, path.name, number)
 
 

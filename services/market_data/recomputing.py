@@ -1,0 +1,63 @@
+"""Indicators made again from the bars before them, for a replay of the journal."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from services.market_data.crosscheck import COMPUTED, crosscheck
+from services.market_data.facts import Stamp, candle_of, indicators_fact
+from services.market_data.series import KEEP, Series
+from shared.domain.market import Bar, Indicators
+from shared.indicators import indicators_of
+from shared.journal.decided import alike
+from shared.journal.replay import Made, Seen
+
+
+class Recomputing:
+    """Bars are inputs, as is what a provider said of them; what we computed and every disagreement is made again."""
+
+    def __init__(self, changes: Mapping[str, Any] | None = None) -> None:
+        del changes  # nothing of market_data can be changed in a replay
+        self._series: defaultdict[str, Series] = defaultdict(Series)
+        self._whole: set[str] = set()  # symbols whose history begins in the journal with bars of a provider's past
+
+    def take(self, seen: Seen) -> Iterator[Made]:
+        fact = seen.fact
+        if isinstance(fact, Bar):
+            self._take_bar(fact, trading=seen.part is None)
+            yield Made(seen)
+        elif isinstance(fact, Indicators) and seen.part is None:
+            yield self._again(seen, fact)
+
+    def end(self) -> Iterator[Made]:
+        yield from ()
+
+    def _take_bar(self, bar: Bar, *, trading: bool) -> None:
+        if not trading or bar.symbol is None:
+            return
+        series = self._series[bar.symbol]
+        if not len(series) and bar.made_at - bar.at > 2 * bar.timeframe.length:
+            self._whole.add(bar.symbol)
+        series.add([candle_of(bar)])
+
+    def _again(self, seen: Seen, fact: Indicators) -> Made:
+        assert fact.symbol is not None
+        series = self._series[fact.symbol]
+        if not series.has(fact.at):
+            return Made(seen, lost="the bar that indicators were made of is not in the journal")
+        bars = series.bars(fact.at)
+        told = {name: value for name, value in fact.values.items() if fact.origins.get(name, COMPUTED) != COMPUTED}
+        origin = next((fact.origins[name] for name in told), COMPUTED)
+        price = float(bars.close[-1])
+        checked = crosscheck(told, indicators_of(bars), origin=origin, price=price, bars=len(bars))
+        stamp = Stamp(fact.made_at, fact.config, fact.simulated)
+        again = indicators_fact(fact.symbol, fact.timeframe, fact.at, price=price, checked=checked, stamp=stamp)
+        if len(bars) < KEEP and fact.symbol not in self._whole and not alike(fact, again):
+            return Made(seen, lost=f"fewer than {KEEP} bars before the indicators are in the journal")
+        return Made(seen, again)
+
+
+def create(changes: Mapping[str, Any] | None = None) -> Recomputing:
+    return Recomputing(changes)

@@ -1,0 +1,233 @@
+"""A day once more: every fact that a service decided is made again from the facts before it, by that service's own functions.
+
+Whoever decides something brings a `Part`: it is handed every entry of the journal in order and gives back, for each fact that its service
+has made, the same fact made anew. Every fact is made from its parents as they were recorded, so that one altered fact shows where it is,
+and what follows from it does not drown it. By induction equal facts all the way mean equal runs.
+
+inputs   what the world, a person or a broker said: bars, positions, the switch, settings, reports of orders, a model's raw answers
+lost     what cannot be made again, with the reason: something it was made from is not in this journal
+absent   what other facts name, or must have been told, and is not there
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from shared.domain.errors import FactInvalid
+from shared.domain.fact import Fact
+from shared.journal.decided import alike, difference, hash_of
+from shared.journal.files import JournalEntry
+
+# What no process decides and nothing is decided by: counted, not read.
+IDLE = frozenset({"account", "model", "heartbeat", "command_result", "equity", "calendar"})
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One entry as a fact. `place` numbers the entries; `part` follows the symbol in its key; `before`: only known, not compared."""
+
+    place: int
+    topic: str
+    part: str | None
+    fact: Fact
+    before: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What came of making one fact again.
+
+    again  None where there was nothing to be made: an input, or, with the reason, one that is lost
+    """
+
+    seen: Seen
+    again: Fact | None = None
+    lost: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A fact that should be in the journal and is not; `named_by` says how that is known."""
+
+    fact_id: str
+    named_by: str
+    place: int = 0
+
+
+class Part(Protocol):
+    def take(self, seen: Seen) -> Iterable[Made | Absent]:
+        """Every fact of the journal, in order; what could be made again by now, of this or of earlier ones."""
+        ...
+
+    def end(self) -> Iterable[Made | Absent]:
+        """What waited for something that never came."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first field of a fact that is not what its service's functions make of the facts before it."""
+
+    place: int
+    topic: str
+    fact_id: str
+    symbol: str | None
+    at: datetime
+    field: str
+    recorded: Any
+    again: Any
+    inputs: tuple[str, ...] = ()
+
+
+@dataclass
+class Tally:
+    """One topic: how many facts, how many of them made again and equal, inputs, lost; hashes by place, of both sides."""
+
+    facts: int = 0
+    equal: int = 0
+    differ: int = 0
+    inputs: int = 0
+    lost: int = 0
+    recorded: list[tuple[int, bytes]] = field(default_factory=list)
+    again: list[tuple[int, bytes]] = field(default_factory=list)
+
+
+@dataclass
+class Report:
+    """`broken`: ids of facts that were changed after they were written; `unread`: entries that this version cannot read."""
+
+    topics: dict[str, Tally] = field(default_factory=dict)
+    differences: list[Difference] = field(default_factory=list)
+    absent: list[Absent] = field(default_factory=list)
+    broken: list[tuple[int, str]] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    lost: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def same(self) -> bool:
+        return not (self.differences or self.absent or self.broken or self.unread)
+
+    def digests(self, side: str = "recorded") -> dict[str, str]:
+        """By topic, of everything that was made again, and under `all` one over them; side: recorded or again."""
+        found: dict[str, str] = {}
+        for topic, tally in sorted(self.topics.items()):
+            hashes = sorted(getattr(tally, side))
+            if hashes:
+                found[topic] = hashlib.sha256(b"".join(one for _, one in hashes)).hexdigest()
+        return {**found, "all": hashlib.sha256("".join(f"{name} {one}\n" for name, one in found.items()).encode()).hexdigest()}
+
+
+class Replay:
+    """One run. `begins` and `ends` bound what is compared by the moment it was written; what comes before is only known."""
+
+    def __init__(
+        self, parts: Sequence[Part], *, begins: datetime | None = None, ends: datetime | None = None, symbols: Iterable[str] = ()
+    ) -> None:
+        self._parts = parts
+        self._begins = begins
+        self._ends = ends
+        self._symbols = frozenset(symbols)
+        self._known: set[str] = set()
+        self._named: dict[str, tuple[int, str]] = {}
+        self._place = 0
+        self.report = Report()
+
+    def warm(self, entries: Iterable[JournalEntry]) -> None:
+        """What was before: taken in, and not compared."""
+        for entry in entries:
+            self._take(entry, before=True)
+
+    def run(self, entries: Iterable[JournalEntry]) -> Report:
+        for entry in entries:
+            written = entry.written_at
+            outside = (self._begins is not None and written < self._begins) or (self._ends is not None and written >= self._ends)
+            self._take(entry, before=outside)
+        for part in self._parts:
+            self._file(part.end())
+        report = self.report
+        report.absent += [Absent(name, by, place) for name, (place, by) in self._named.items() if name not in self._known]
+        report.absent.sort(key=lambda one: one.place)
+        report.differences.sort(key=lambda one: one.place)
+        return report
+
+    def _take(self, entry: JournalEntry, *, before: bool) -> None:
+        name, _, where = entry.key.partition(":")
+        symbol, part = _where(where)
+        if self._symbols and symbol is not None and symbol not in self._symbols:
+            return
+        self._place += 1
+        if not before and name not in self.report.topics:
+            self.report.topics[name] = Tally()
+        if not before:
+            self.report.topics[name].facts += 1
+        try:
+            if not entry.intact and not before:
+                self.report.broken.append((self._place, _id_of(entry)))
+            if name in IDLE:
+                return
+            fact = entry.fact()
+        except (FactInvalid, ValueError) as error:
+            if not before:
+                self.report.unread.append(f"{entry.key} at {entry.cursor}: {error}")
+            return
+        seen = Seen(self._place, name, part, fact, before)
+        self._note_inputs(seen)
+        for one in self._parts:
+            self._file(one.take(seen))
+
+    def _note_inputs(self, seen: Seen) -> None:
+        self._known.add(seen.fact.id)
+        if not seen.before:
+            for needed in seen.fact.inputs:
+                self._named.setdefault(needed, (seen.place, seen.fact.id))
+
+    def _file(self, found: Iterable[Made | Absent]) -> None:
+        for one in found:
+            if isinstance(one, Absent):
+                self.report.absent.append(one)
+            elif not one.seen.before:
+                self._count(one)
+
+    def _count(self, made: Made) -> None:
+        seen, again = made.seen, made.again
+        tally = self.report.topics[seen.topic]
+        if again is None:
+            tally.lost += bool(made.lost)
+            tally.inputs += not made.lost
+            if made.lost:
+                self.report.lost[made.lost] += 1
+            return
+        own = hash_of(seen.fact)
+        tally.recorded.append((seen.place, own))
+        if alike(seen.fact, again):
+            tally.equal += 1
+            tally.again.append((seen.place, own))
+            return
+        tally.differ += 1
+        tally.again.append((seen.place, hash_of(again)))
+        fact = seen.fact
+        name, mine, other = difference(fact, again)
+        self.report.differences.append(
+            Difference(seen.place, seen.topic, fact.id, fact.symbol, fact.at, name, mine, other, fact.inputs)
+        )
+
+
+def _where(text: str) -> tuple[str | None, str | None]:
+    """(symbol, part) of what follows the topic in a key."""
+    if not text.startswith("{"):
+        return None, text or None
+    symbol, _, part = text[1:].partition("}")
+    return symbol, part.removeprefix(":").strip("{}") or None
+
+
+def _id_of(entry: JournalEntry) -> str:
+    try:
+        return entry.fact().id
+    except (FactInvalid, ValueError):
+        return f"{entry.key} at {entry.cursor}"
