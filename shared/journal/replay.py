@@ -12,12 +12,14 @@ absent   what other facts name, or must have been told, and is not there
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from shared.bus.topics import topic_of
 from shared.domain.errors import FactInvalid
 from shared.domain.fact import Fact
 from shared.journal.decided import alike, difference, hash_of
@@ -25,6 +27,9 @@ from shared.journal.files import JournalEntry
 
 # What no process decides and nothing is decided by: counted, not read.
 IDLE = frozenset({"account", "model", "heartbeat", "command_result", "equity", "calendar"})
+# Names that facts come from and that are no facts themselves: a protective trigger, a vendor's trading day.
+NAMES_ONLY = ("protection|",)
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|\+00:00)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +91,18 @@ class Difference:
 
 @dataclass
 class Tally:
-    """One topic: how many facts, how many of them made again and equal, inputs, lost; hashes by place, of both sides."""
+    """One topic: how many facts, how many of them made again and equal or not, lost; hashes by place, of both sides."""
 
     facts: int = 0
     equal: int = 0
     differ: int = 0
-    inputs: int = 0
     lost: int = 0
     recorded: list[tuple[int, bytes]] = field(default_factory=list)
     again: list[tuple[int, bytes]] = field(default_factory=list)
+
+    @property
+    def inputs(self) -> int:
+        return self.facts - self.equal - self.differ - self.lost
 
 
 @dataclass
@@ -134,8 +142,10 @@ class Replay:
         self._ends = ends
         self._symbols = frozenset(symbols)
         self._known: set[str] = set()
-        self._named: dict[str, tuple[int, str]] = {}
+        self._named: dict[str, Absent] = {}
+        self._since: dict[str, datetime] = {}
         self._place = 0
+        self._first: datetime | None = None
         self.report = Report()
 
     def warm(self, entries: Iterable[JournalEntry]) -> None:
@@ -151,7 +161,7 @@ class Replay:
         for part in self._parts:
             self._file(part.end())
         report = self.report
-        report.absent += [Absent(name, by, place) for name, (place, by) in self._named.items() if name not in self._known]
+        report.absent += [one for name, one in self._named.items() if name not in self._known and not self._earlier(name)]
         report.absent.sort(key=lambda one: one.place)
         report.differences.sort(key=lambda one: one.place)
         return report
@@ -162,6 +172,7 @@ class Replay:
         if self._symbols and symbol is not None and symbol not in self._symbols:
             return
         self._place += 1
+        self._first = self._first or entry.written_at
         if not before and name not in self.report.topics:
             self.report.topics[name] = Tally()
         if not before:
@@ -185,7 +196,20 @@ class Replay:
         self._known.add(seen.fact.id)
         if not seen.before:
             for needed in seen.fact.inputs:
-                self._named.setdefault(needed, (seen.place, seen.fact.id))
+                if needed not in self._named:
+                    self._named[needed] = Absent(needed, seen.fact.id, seen.place)
+                    self._since[needed] = getattr(seen.fact, "submitted_at", None) or seen.fact.at
+
+    def _earlier(self, name: str) -> bool:
+        """Whether a fact that is not here may well have been written before this journal begins, or is none that is kept."""
+        topic = topic_of(name)
+        if name.startswith(NAMES_ONLY) or (topic is not None and not topic.history) or self._first is None:
+            return True
+        if moment := _MOMENT.search(name):
+            return datetime.fromisoformat(moment[0]) < self._first
+        if topic is not None and topic.scope == "global":
+            return topic.name not in self.report.topics
+        return self._since[name] < self._first
 
     def _file(self, found: Iterable[Made | Absent]) -> None:
         for one in found:
@@ -198,9 +222,8 @@ class Replay:
         seen, again = made.seen, made.again
         tally = self.report.topics[seen.topic]
         if again is None:
-            tally.lost += bool(made.lost)
-            tally.inputs += not made.lost
             if made.lost:
+                tally.lost += 1
                 self.report.lost[made.lost] += 1
             return
         own = hash_of(seen.fact)

@@ -1,0 +1,121 @@
+"""Whether what must follow one another does: every decision has an outcome, every filled unit its fill, every chain its end."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from services.execution.origin import outcome_id
+from shared.domain.decisions import Decision
+from shared.domain.orders import Fill, Intent, Order, Outcome
+from shared.journal.replay import Absent, Made, Seen
+from shared.trading.increments import plain
+from shared.trading.lifecycle import OVER
+
+ZERO = Decimal(0)
+# An average is told rounded: by half a unit of its last digit, and some brokers keep two digits only.
+ROUNDING = Decimal("0.0001")
+
+
+@dataclass
+class Executed:
+    """One order's executions, by what was filled with each."""
+
+    fills: dict[Decimal, Fill] = field(default_factory=dict)
+
+    def average(self, filled: Decimal) -> Decimal | None:
+        """Of the first `filled` units; None where fills are missing."""
+        units, paid = ZERO, ZERO
+        for cumulative in sorted(self.fills):
+            one = self.fills[cumulative]
+            units, paid = units + one.quantity, paid + one.quantity * one.price
+            if cumulative == filled:
+                return paid / units if units == filled else None
+        return None
+
+
+@dataclass
+class Chains:
+    """Fed with everything in order; asked at the end for what is not there."""
+
+    decided: dict[str, tuple[int, str]] = field(default_factory=dict)  # decisions without an outcome, by id: place and symbol
+    answered: dict[str, int] = field(default_factory=dict)  # by symbol, the place of the newest decision with an outcome
+    places: dict[str, int] = field(default_factory=dict)
+    steps: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))  # of outcome chains, by name
+    final: set[str] = field(default_factory=set)
+    origins: dict[str, tuple[str, str, int]] = field(default_factory=dict)  # of chains: origin id, symbol, place of the newest step
+    executed: defaultdict[str, Executed] = field(default_factory=lambda: defaultdict(Executed))
+    orders: dict[str, tuple[Order, int]] = field(default_factory=dict)  # the newest state of each
+    intents: dict[str, Intent] = field(default_factory=dict)
+
+    def take(self, seen: Seen) -> None:
+        fact = seen.fact
+        if isinstance(fact, Fill):
+            self.executed[fact.order_id].fills[fact.cumulative] = fact
+        elif isinstance(fact, Order):
+            known = self.orders.get(fact.order_id)
+            if known is None or fact.filled_quantity >= known[0].filled_quantity:
+                self.orders[fact.order_id] = (fact, seen.place)
+        elif isinstance(fact, Intent):
+            self.intents[fact.client_order_id] = fact
+        elif isinstance(fact, Decision) and not seen.before:
+            self.decided[fact.id] = (seen.place, str(fact.symbol))
+            self.places[fact.id] = seen.place
+        elif isinstance(fact, Outcome):
+            self._outcome(seen, fact)
+
+    def _outcome(self, seen: Seen, fact: Outcome) -> None:
+        symbol = str(fact.symbol)
+        self.decided.pop(fact.origin_id, None)
+        if fact.origin_id in self.places:
+            self.answered[symbol] = max(self.answered.get(symbol, 0), self.places[fact.origin_id])
+        chain = f"{symbol} {fact.origin_id}"
+        self.steps[chain].add(fact.revision)
+        self.origins[chain] = (fact.origin_id, symbol, seen.place)
+        if fact.outcome != "submitted":
+            self.final.add(chain)
+
+    # ---- fills and averages ----------------------------------------------------------------------------------------------------
+    def fill(self, seen: Seen, fact: Fill) -> Made:
+        """Its quantity is what it added to what was filled before it."""
+        known = self.executed[fact.order_id].fills
+        before = max((one for one in known if one < fact.cumulative), default=ZERO)
+        return Made(seen, fact.model_copy(update={"quantity": fact.cumulative - before}))
+
+    def order(self, order: Order) -> Order:
+        """With the average price that its fills make, where that is another one."""
+        average = self.executed[order.order_id].average(order.filled_quantity) if order.filled_quantity else None
+        if average is None or order.average_price is None:
+            return order
+        digits = Decimal(1).scaleb(int(order.average_price.as_tuple().exponent))
+        if abs(average - order.average_price) <= max(digits, order.average_price * ROUNDING):
+            return order
+        return order.model_copy(update={"average_price": average})
+
+    # ---- what is not there -----------------------------------------------------------------------------------------------------
+    def absent(self) -> Iterator[Absent]:
+        for name, (place, symbol) in self.decided.items():
+            if place < self.answered.get(symbol, 0):
+                yield Absent(outcome_id(name, symbol, 1), f"{name}: later decisions of the symbol have an outcome", place)
+        for chain, steps in self.steps.items():
+            origin_id, symbol, place = self.origins[chain]
+            for missing in sorted(set(range(min(steps), max(steps) + 1)) - steps):
+                yield Absent(outcome_id(origin_id, symbol, missing), f"{origin_id}: its outcome has later steps", place)
+        yield from self._endings()
+        yield from self._fills()
+
+    def _endings(self) -> Iterator[Absent]:
+        for intent in self.intents.values():
+            chain = f"{intent.symbol} {intent.origin_id}"
+            if intent.state in OVER and chain in self.steps and chain not in self.final:
+                origin_id, symbol, place = self.origins[chain]
+                yield Absent(outcome_id(origin_id, symbol, max(self.steps[chain]) + 1), f"{intent.id}: it is {intent.state}", place)
+
+    def _fills(self) -> Iterator[Absent]:
+        for order, place in self.orders.values():
+            told = sum((one.quantity for one in self.executed[order.order_id].fills.values()), ZERO)
+            if told < order.filled_quantity:
+                what = f"{plain(told)} of {plain(order.filled_quantity)} filled are told"
+                yield Absent(f"a fill of order {order.order_id}", f"{order.id}: {what}", place)
