@@ -1,4 +1,4 @@
-"""Who is watching, and what each is sent: a change at once, then each key at most ten times a second, a topic's keys together in frames.
+"""Who is watching, and what each is sent: a change at once, then each key at most ten times a second, all that changes together in frames.
 
 Of conflated topics a batch holds the newest fact of each key, of the others every one. A client that does not keep up is sent less: its
 batches wait, conflated, until what was sent before is on its way; when too much has gathered it gets a fresh snapshot instead; when nothing
@@ -8,6 +8,7 @@ moves for long it is disconnected. Nothing of this ever waits: who is slow harms
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -16,7 +17,9 @@ from typing import Protocol
 from dashboard.board import Shown
 
 PERIOD = 0.1  # seconds between two facts of one key, of conflated topics
-FRAME = 0.04  # seconds between two batches of a topic
+FRAME = 0.016  # seconds between two frames, as a screen draws them; longer when sending takes more than SHARE of the time
+SHARE = 0.2
+LONGEST_FRAME = 0.25
 HIDDEN_PERIOD = 10.0  # of a client whose page nobody looks at
 SNAPSHOT_PERIOD = 1.0  # between two snapshots of one client
 FULL, DRAINED = 48, 8  # messages waiting in a client's queue: from here it is behind, down to here it has caught up
@@ -89,12 +92,21 @@ class Client:
 
 
 class Audience:
-    """`snapshot` gives the snapshot's JSON for a sequence number; `wake` is called, from any thread, when `flush` has something to do."""
+    """`snapshot` gives the snapshot's JSON for a sequence number; `wake` is called, from any thread, when `flush` has something to do;
+    `clock` gives the seconds by which the cost of a frame is measured.
+    """
 
     def __init__(
-        self, lines: Lines, snapshot: Callable[[int], str], *, lock: threading.RLock, wake: Callable[[], None] = lambda: None
+        self,
+        lines: Lines,
+        snapshot: Callable[[int], str],
+        *,
+        lock: threading.RLock,
+        wake: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.wake = wake
+        self._clock = clock
         self.sent: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
         self._lines = lines
@@ -102,7 +114,8 @@ class Audience:
         self._lock = lock
         self._clients: dict[str, Client] = {}
         self._pending: dict[str, Batch] = {}
-        self._due: dict[str, float] = {}  # of a topic: when its next batch may go
+        self._due = 0.0  # when the next frame may go
+        self._hurried = False  # something does not wait for it
         self._due_key: dict[str, float] = {}  # of a key: when its next fact may go
 
     # ---- who watches -----------------------------------------------------------------------------------------------------------
@@ -131,13 +144,14 @@ class Audience:
     def asked_again(self, sid: str) -> None:
         with self._lock:
             if client := self._clients.get(sid):
-                client.wants_snapshot = True
+                client.wants_snapshot = self._hurried = True
         self.wake()
 
     def looked_away(self, sid: str, *, hidden: bool) -> None:
         with self._lock:
             if client := self._clients.get(sid):
                 client.hidden, client.not_before = hidden, 0.0
+                self._hurried = True
         self.wake()
 
     def heard(self, sid: str, now: float) -> bool:
@@ -159,6 +173,7 @@ class Audience:
         topic = shown.ref.topic
         with self._lock:
             self._pending.setdefault(topic.name, Batch(topic.name, topic.every)).add(shown)
+            self._hurried |= topic.name in URGENT
 
     def tell(self, event: str, text: str) -> None:
         """To everybody, outside the numbered events."""
@@ -170,6 +185,7 @@ class Audience:
         """A new snapshot for everybody: what is shown was replaced."""
         with self._lock:
             self._pending.clear()
+            self._hurried = True
             for client in self._clients.values():
                 client.wants_snapshot, client.snapshot_at = True, float("-inf")
         self.wake()
@@ -177,19 +193,23 @@ class Audience:
     def flush(self, now: float, wall: float) -> float | None:
         """Sends what is due. Seconds until something is again, None when nothing waits. `wall` are seconds since 1970."""
         with self._lock:
-            soonest = [self._flush_topic(name, now) for name in list(self._pending)]
-            soonest += [self._flush_client(client, now, wall) for client in list(self._clients.values())]
-            waits = [wait for wait in soonest if wait is not None]
+            if now < self._due and not self._hurried:
+                return self._due - now
+            due, self._hurried = now >= self._due, False
+            names = [name for name in self._pending if due or name in URGENT]
+            waits = [] if len(names) == len(self._pending) else [self._due - now]
+            begun = self._clock()
+            found = [self._flush_topic(name, now) for name in names]
+            found += [self._flush_client(client, now, wall) for client in list(self._clients.values())]
+            waits += [wait for wait in found if wait is not None]
+            if due and names:
+                self._due = now + min(max(FRAME, (self._clock() - begun) / SHARE), LONGEST_FRAME)
             return max(min(waits), 0.0) if waits else None
 
     def _flush_topic(self, name: str, now: float) -> float | None:
-        due = self._due.get(name, 0.0)
-        if now < due:
-            return due - now
         batch = self._pending.pop(name)
         wait = self._hold_back(batch, now)
         if batch.facts:
-            self._due[name] = now + FRAME
             text = batch.text
             for client in self._clients.values():
                 self._give(client, batch, text, now)

@@ -17,6 +17,7 @@ from dashboard.audience import (
     MAX_KEPT,
     MAX_SAID,
     PERIOD,
+    SHARE,
     SNAPSHOT_PERIOD,
     STALLED_SECONDS,
     Audience,
@@ -61,7 +62,7 @@ def lines():
 
 @pytest.fixture
 def audience(lines):
-    return Audience(lines, lambda seq: json.dumps({"seq": seq, "facts": {}}), lock=threading.RLock())
+    return Audience(lines, lambda seq: json.dumps({"seq": seq, "facts": {}}), lock=threading.RLock(), clock=lambda: 0.0)
 
 
 def quoted(number, symbol="BTC/USD"):
@@ -102,6 +103,37 @@ def test_keys_that_change_by_turns_go_out_together_in_frames(audience, lines):
         audience.flush(step / 100, WALL)
     assert len(lines.of("a", "quote")) <= 1 / FRAME + 1
     assert len(lines.facts("a", "quote")) >= 95
+
+
+def test_what_changes_within_a_frame_leaves_together_whatever_its_topic(audience, lines):
+    audience.join(Client("a"), 0.0)
+    audience.offer(quoted(1))
+    audience.flush(0.0, WALL)
+    audience.offer(decided(1))
+    assert audience.flush(0.001, WALL) == pytest.approx(FRAME - 0.001)
+    audience.offer(quoted(2, "AAPL"))
+    audience.flush(FRAME, WALL)
+    assert [event for _, event, _ in lines.sent] == ["snapshot", "quote", "decision", "quote"]
+
+
+def test_a_halt_waits_for_no_frame(audience, lines):
+    audience.join(Client("a"), 0.0)
+    audience.offer(quoted(1))
+    audience.flush(0.0, WALL)
+    audience.offer(quoted(2, "AAPL"))
+    audience.offer(Shown.of(Ref(HALT), halt()))
+    assert audience.flush(0.001, WALL) == pytest.approx(FRAME - 0.001)
+    assert [event for _, event, _ in lines.sent] == ["snapshot", "quote", "halt"]
+
+
+def test_where_sending_costs_much_frames_become_longer_and_never_take_more_than_their_share(lines):
+    times = iter([0.0, 0.01])
+    audience = Audience(lines, lambda seq: json.dumps({"seq": seq}), lock=threading.RLock(), clock=lambda: next(times))
+    audience.join(Client("a"), 0.0)
+    audience.offer(quoted(1))
+    audience.flush(0.0, WALL)
+    audience.offer(quoted(2, "AAPL"))
+    assert audience.flush(FRAME, WALL) == pytest.approx(0.01 / SHARE - FRAME)
 
 
 def test_flush_says_when_it_wants_to_be_called_again(audience):
@@ -278,7 +310,7 @@ def test_whatever_happens_numbers_have_no_gap_and_the_last_word_is_the_newest(st
     """Once a client has caught up, what it was sent last of a key is the newest there is, or a snapshot came after it."""
     lines = Lines()
     newest = {}
-    audience = Audience(lines, lambda seq: json.dumps({"seq": seq, "state": dict(newest)}), lock=threading.RLock())
+    audience = Audience(lines, lambda seq: json.dumps({"seq": seq, "state": dict(newest)}), lock=threading.RLock(), clock=lambda: 0.0)
     audience.join(Client("a"), 0.0)
     now, number = 0.0, 0
     for what, pause, which in steps:
