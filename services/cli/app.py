@@ -99,6 +99,30 @@ def journal(
     raise typer.Exit(show(day=day, symbol=symbol, topic=topic, output=output, as_json=as_json))
 
 
+@app.command(help="A day of the journal through the services' own functions again: 1 when anything comes out differently.")
+def replay(
+    *,
+    day: Annotated[str, typer.Option(help="UTC day like 2026-11-21; the newest if not given.", metavar="DAY")] = "",
+    file: Annotated[str, typer.Option(help="A day's file or an export of one, instead.", metavar="FILE")] = "",
+    begins: Annotated[str, typer.Option("--from", help="Compare from this time on, like 14:30, UTC.", metavar="TIME")] = "",
+    ends: Annotated[str, typer.Option("--to", help="Compare up to this time.", metavar="TIME")] = "",
+    symbol: Annotated[list[str] | None, typer.Option(help="Only of this symbol; may be given again.", show_default=False)] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            help="What would have happened: risk=FILE or risk=NAME=VALUE,… and engines=rules:1,llm:0.5; may be given again.",
+            metavar="WHAT=…",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    from services.cli.replaying import replay as run
+
+    raise typer.Exit(run(day=day, file=file, begins=begins, ends=ends, symbols=symbol or [], changes=changes or [], as_json=as_json))
+
+
 @app.command(help="Keys, Redis, model, GPU, clock, calendar, disk: one line each, and how to mend what is wrong.")
 def doctor(as_json: Json = False) -> None:
     from services.cli.doctor import doctor as examine

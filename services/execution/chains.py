@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from services.execution.origin import outcome_id
@@ -49,9 +50,11 @@ class Chains:
     executed: defaultdict[str, Executed] = field(default_factory=lambda: defaultdict(Executed))
     orders: dict[str, tuple[Order, int]] = field(default_factory=dict)  # the newest state of each
     intents: dict[str, Intent] = field(default_factory=dict)
+    began: datetime | None = None  # when the first fact was made: what was ordered before it is known in part only
 
     def take(self, seen: Seen) -> None:
         fact = seen.fact
+        self.began = self.began or fact.made_at
         if isinstance(fact, Fill):
             self.executed[fact.order_id].fills[fact.cumulative] = fact
         elif isinstance(fact, Order):
@@ -80,9 +83,16 @@ class Chains:
     # ---- fills and averages ----------------------------------------------------------------------------------------------------
     def fill(self, seen: Seen, fact: Fill) -> Made:
         """Its quantity is what it added to what was filled before it."""
+        if not self._whole(fact.order_id):
+            return Made(seen)
         known = self.executed[fact.order_id].fills
         before = max((one for one in known if one < fact.cumulative), default=ZERO)
         return Made(seen, fact.model_copy(update={"quantity": fact.cumulative - before}))
+
+    def _whole(self, order_id: str) -> bool:
+        """Whether all of the order's life lies within what is known."""
+        found = self.orders.get(order_id)
+        return found is not None and self.began is not None and (found[0].submitted_at or found[0].at) >= self.began
 
     def order(self, order: Order) -> Order:
         """With the average price that its fills make, where that is another one."""
@@ -101,7 +111,8 @@ class Chains:
                 yield Absent(outcome_id(name, symbol, 1), f"{name}: later decisions of the symbol have an outcome", place)
         for chain, steps in self.steps.items():
             origin_id, symbol, place = self.origins[chain]
-            for missing in sorted(set(range(min(steps), max(steps) + 1)) - steps):
+            first = 1 if origin_id in self.places else min(steps)
+            for missing in sorted(set(range(first, max(steps) + 1)) - steps):
                 yield Absent(outcome_id(origin_id, symbol, missing), f"{origin_id}: its outcome has later steps", place)
         yield from self._endings()
         yield from self._fills()
@@ -116,6 +127,6 @@ class Chains:
     def _fills(self) -> Iterator[Absent]:
         for order, place in self.orders.values():
             told = sum((one.quantity for one in self.executed[order.order_id].fills.values()), ZERO)
-            if told < order.filled_quantity:
+            if told < order.filled_quantity and self._whole(order.order_id):
                 what = f"{plain(told)} of {plain(order.filled_quantity)} filled are told"
                 yield Absent(f"a fill of order {order.order_id}", f"{order.id}: {what}", place)

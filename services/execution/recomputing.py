@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -59,6 +60,7 @@ class Recomputing:
         self._sizings: list[TradeSettings] = []
         self._positions: defaultdict[str, deque[Position]] = defaultdict(lambda: deque(maxlen=PATIENCE))
         self._waiting: deque[Seen] = deque()
+        self._newest: dict[str, datetime] = {}  # the newest decided bar's close, by symbol
         self._plans = Recent()
         self._chains = Chains()
         self.notes: list[str] = []
@@ -74,6 +76,8 @@ class Recomputing:
             self._facts.put(fact.id, fact)
         if isinstance(fact, TradeSettings):
             self._sizings.append(fact)
+        elif isinstance(fact, Decision):
+            self._newest[str(fact.symbol)] = max(fact.at, self._newest.get(str(fact.symbol), fact.at))
         elif isinstance(fact, Position):
             self._positions[str(fact.symbol)].append(fact)
         elif isinstance(fact, Order):
@@ -178,7 +182,7 @@ class Recomputing:
         terms = fact.terms.model_copy(update={"side": ours.side, "quantity": ours.quantity, **priced})
         if intent.client_order_id != fact.client_order_id:
             return Made(seen, fact.model_copy(update={"client_order_id": intent.client_order_id}))
-        again = scribe_of(fact, fact.made_at).order(told(fact.model_copy(update={"terms": terms})), ours=fact.ours, intent=intent)
+        again = scribe_of(fact, fact.made_at).order(told(fact.model_copy(update={"terms": terms})), ours=True, intent=intent)
         return Made(seen, self._chains.order(again))
 
     # ---- outcomes --------------------------------------------------------------------------------------------------------------
@@ -265,9 +269,14 @@ class Recomputing:
             return "submitted", "submitted", f"the broker has the order ({order.broker_status})"
         if order is not None:
             return ending(told(order), withdrawn=fact.code == "withdrawn")
-        if fact.code in AIMS and isinstance(decided, str) and (found := self._aimed(fact, origin)):
+        aimed = fact.code in AIMS or (fact.outcome == "skipped" and (fact.code not in CODES or self._stands(fact, origin)))
+        if aimed and isinstance(decided, str) and (found := self._aimed(fact, origin)):
             return kind_of(found.code), found.code, found.reason
         return kind_of(fact.code) if fact.code in CODES else fact.outcome, fact.code, fact.reason
+
+    def _stands(self, fact: Outcome, origin: Origin) -> bool:
+        """Told as superseded, and no newer decision of the symbol is known."""
+        return fact.code == "superseded" and self._newest.get(origin.symbol, origin.at) <= origin.at
 
     def _aimed(self, fact: Outcome, origin: Origin) -> Barrier | None:
         """What follows from the decision and what is held; dust counts as nothing."""

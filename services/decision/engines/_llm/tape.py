@@ -24,6 +24,8 @@ def calls_again(question: Question, calls: Sequence[ModelCall]) -> list[ModelCal
         if call.attempt == 1:
             made.append(replace(call, messages=asked, error=_fault(question, call)))
             continue
+        if not made:
+            return "the call that a repair repairs is not in the journal"
         refused = (
             {"role": "assistant", "content": made[0].answer[:2_000]},
             {"role": "user", "content": REPAIR.format(fault=made[0].error)},
