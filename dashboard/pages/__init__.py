@@ -23,6 +23,8 @@ from shared.domain.errors import ConfigurationInvalid
 from shared.runtime import plugins
 
 THEMES = ("auto", "light", "dark")
+# The first of each is the default; a cookie names the others, joined by dots.
+LOOKS = {"palette": ("standard", "blind"), "up": ("green", "red"), "density": ("comfortable", "compact")}
 VENDOR = Path(__file__).parents[1] / "static" / "vendor"
 
 
@@ -71,7 +73,9 @@ def _shell_of(page: Page) -> Any:
         who = identity()
         if who is None:
             return redirect("/login" if request.path == "/" else f"/login?next={request.path}")
-        return render_template("shell.html", user=None if who.kind == "local" else who.name, **context_of(page.name))
+        return render_template(
+            "shell.html", user=None if who.kind == "local" else who.name, scopes=sorted(who.scopes), **context_of(page.name)
+        )
 
     return shell
 
@@ -83,11 +87,18 @@ def context_of(page: str) -> dict[str, Any]:
         "nonce": request.csp_nonce,  # type: ignore[attr-defined]
         "csrf_token": generate_csrf(),
         "theme": theme if theme in THEMES else "auto",
+        "look": look_of(request.cookies.get("look", "")),
         "page": page,
         "navigation": [{"name": one.name, "title": one.title, "href": one.path, "key": one.key} for one in pages()],
         "login_required": desk().doorman.login_required,
         "import_map": _import_map(),
     }
+
+
+def look_of(cookie: str) -> dict[str, str]:
+    """The page is drawn right at once; what is not known counts for nothing."""
+    chosen = cookie.split(".")
+    return {name: next((one for one in values if one in chosen), values[0]) for name, values in LOOKS.items()}
 
 
 @cache

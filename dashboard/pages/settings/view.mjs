@@ -4,7 +4,7 @@ import { Badge, Empty } from "#app/components/figures.mjs";
 import { Panel, Table, Values } from "#app/components/panel.mjs";
 import { Sizing } from "#app/components/sizing.mjs";
 import { limitRows, settingsOf } from "#app/components/turn_on.mjs";
-import { capital, ZONE } from "#app/format.mjs";
+import { capital } from "#app/format.mjs";
 import { html } from "#app/html.mjs";
 import { keysOn } from "#app/keys.mjs";
 import { all, system } from "#app/store.mjs";
@@ -33,7 +33,7 @@ function Appearance() {
         <input type="checkbox" checked=${keysOn.value} onChange=${setKeys} />Single keys go to pages (g o, g s, [ and ], ?)
       </label>
     </p>
-    <p class="hint">Times are shown in ${ZONE}; the exchange's time and UTC stand in the hint of each.</p>
+    <p class="hint">Times are shown in your zone; the exchange's time and UTC stand in the hint of each.</p>
   `;
 }
 

@@ -4,7 +4,7 @@
 function read() {
   const element = globalThis.document?.getElementById("boot");
   const given = element?.textContent ? JSON.parse(element.textContent) : {};
-  return { csrf_token: "", theme: "auto", page: "", user: null, login_required: false, navigation: [], ...given };
+  return { csrf_token: "", theme: "auto", page: "", user: null, login_required: false, scopes: [], navigation: [], ...given };
 }
 
 export const boot = read();

@@ -44,6 +44,21 @@ export interface Market extends Fact {
   crypto?: Venue;
   freshness?: Record<string, { poll_seconds: number; within_bar: boolean; reason?: string }>;
 }
+/** Seconds since 1970: pre-market begins, regular session opens and closes, after-hours end; of each trading day, ascending. */
+export interface Calendar extends Fact {
+  exchange: string;
+  days: [number, number, number, number][];
+}
+export interface Instrument extends Fact {
+  tradable: boolean;
+  fractionable: boolean;
+  shortable: boolean;
+  quantity_increment: string;
+  price_increment?: string;
+  minimum_quantity: string;
+  minimum_notional: string;
+  maximum_notional?: string;
+}
 export interface Contribution {
   engine: string;
   signal_id: string;
@@ -143,6 +158,7 @@ export interface Account extends Fact {
   blocked?: string;
   reconciled_at?: string;
   differences?: number;
+  mismatches?: { at: string; symbol: string; what: string; ours: string; broker: string }[];
 }
 export interface TradingSwitch extends Fact {
   state: "off" | "on";
@@ -235,5 +251,6 @@ export interface Boot {
   page: string;
   user: string | null;
   login_required: boolean;
+  scopes: string[];
   navigation: { name: string; title: string; href: string; key: string }[];
 }

@@ -1,6 +1,8 @@
 // Numbers and times as a trader reads them: sign, unit, tabular width. Money and quantities arrive as decimal strings and are
 // formatted as such, never by way of a float.
 
+import { zone } from "./zone.mjs";
+
 const MINUS = "\u2212";
 export const ABSENT = "–";
 /** @typedef {string | number | null | undefined} Amount */
@@ -102,43 +104,39 @@ export function shortAge(seconds) {
   return seconds < 86_400 ? `${Math.floor(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} d`;
 }
 
-const HERE = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const HERE_SHORT = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-const HERE_DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
-const HERE_FULL = new Intl.DateTimeFormat(undefined, {
-  day: "numeric",
-  month: "short",
-  year: "numeric",
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
-  hourCycle: "h23",
-  timeZoneName: "short",
+const CLOCK = /** @type {const} */ ({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const SHAPES = /** @type {Record<string, Intl.DateTimeFormatOptions>} */ ({
+  clock: { ...CLOCK, second: "2-digit" },
+  short: CLOCK,
+  day: { day: "numeric", month: "short" },
+  date: { day: "numeric", month: "short", year: "numeric" },
+  full: { ...CLOCK, second: "2-digit", day: "numeric", month: "short", year: "numeric", timeZoneName: "short" },
+  exchange: { ...CLOCK, second: "2-digit", day: "numeric", month: "short" },
 });
-const NEW_YORK = new Intl.DateTimeFormat(undefined, {
-  day: "numeric",
-  month: "short",
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
-  hourCycle: "h23",
-  timeZone: "America/New_York",
-});
-export const ZONE = HERE.resolvedOptions().timeZone;
+/** @type {Map<string, Intl.DateTimeFormat>} */
+const clocks = new Map();
 
-/** In the reader's zone: `14:03:22`, with the day when it is not today. @param {string | number | null | undefined} at */
+/** @param {Date} moment @param {string} shape one of SHAPES */
+function tell(moment, shape, timeZone = zone.value) {
+  const name = `${shape} ${timeZone}`;
+  const known = clocks.get(name) ?? new Intl.DateTimeFormat(undefined, { ...SHAPES[shape], timeZone });
+  clocks.set(name, known);
+  return known.format(moment);
+}
+
+/** In the chosen zone: `14:03:22`, with the day when it is not today. @param {string | number | null | undefined} at */
 export function time(at, now = Date.now()) {
   const moment = at ? new Date(at) : null;
   if (!moment || Number.isNaN(moment.getTime())) return ABSENT;
-  const today = moment.toDateString() === new Date(now).toDateString();
-  return today ? HERE.format(moment) : `${HERE_DAY.format(moment)} ${HERE_SHORT.format(moment)}`;
+  const today = tell(moment, "date") === tell(new Date(now), "date");
+  return today ? tell(moment, "clock") : `${tell(moment, "day")} ${tell(moment, "short")}`;
 }
 
-/** For a title: the reader's zone in full, New York's, and UTC. @param {string | number | null | undefined} at */
+/** For a title: the chosen zone in full, New York's, and UTC. @param {string | number | null | undefined} at */
 export function timeInFull(at) {
   const moment = at ? new Date(at) : null;
   if (!moment || Number.isNaN(moment.getTime())) return "";
-  return `${HERE_FULL.format(moment)} · ${NEW_YORK.format(moment)} in New York · ${moment.toISOString()}`;
+  return `${tell(moment, "full")} · ${tell(moment, "exchange", "America/New_York")} in New York · ${moment.toISOString()}`;
 }
 
 /** `5s` → 5. @param {string} timeframe */

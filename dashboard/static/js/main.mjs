@@ -11,6 +11,8 @@ import { startKeys } from "./keys.mjs";
 import { startRouter } from "./router.mjs";
 import { reloadSeries, startSeries } from "./series.mjs";
 import { connect, connection } from "./socket.mjs";
+import { startAlerts } from "./alerts.mjs";
+import { startLook } from "./look.mjs";
 import { watchTheme } from "./theme.mjs";
 
 startClock();
@@ -20,6 +22,8 @@ startFeed();
 startSeries();
 startAnnouncing();
 watchTheme();
+startLook();
+startAlerts();
 connect();
 
 // What happened while the connection was away is read from the histories.

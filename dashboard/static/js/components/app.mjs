@@ -7,12 +7,15 @@ import { boot } from "../boot.mjs";
 import { duration } from "../format.mjs";
 import { html } from "../html.mjs";
 import { route } from "../router.mjs";
+import { may } from "../may.mjs";
+import { zoneWord } from "../zone.mjs";
 import { bus, connection, offlineSeconds } from "../socket.mjs";
 import { system } from "../store.mjs";
 import { Empty } from "./figures.mjs";
 import { COMMAND, HaltFailed } from "./halt.mjs";
 import { Header } from "./header.mjs";
 import { Icon } from "./icon.mjs";
+import { Overlays } from "./overlays.mjs";
 import { Navigation } from "./navigation.mjs";
 import { RequestsList } from "./requests_list.mjs";
 import { mode, view } from "./state_pill.mjs";
@@ -88,6 +91,10 @@ function Banners() {
         ${bus.value.detail} HALT still tries; else type <code>${COMMAND}</code>.
       </span>
     </div>`}
+    ${!may("trade") && html`<div class="banner banner-quiet">
+      <${Icon} name="person" />
+      <span><strong>You may look, and change nothing.</strong> ${boot.user} is a viewer; what you press here is refused.</span>
+    </div>`}
     ${system.value.ready && system.value.simulated && html`<div class="banner banner-sandbox">
       <${Icon} name="sandbox" />
       <span><strong>Simulated market and broker.</strong> Real history replayed as if it were now: no real prices, no real money.</span>
@@ -112,10 +119,12 @@ export function App() {
       <${Page} />
       <footer class="footer">
         <span>TraderMagic is software, not advice. Trading can lose money.</span>
+        <span>Times: ${zoneWord}</span>
         <span>Charts by <a href="https://www.tradingview.com/" target="_blank" rel="noopener noreferrer">TradingView</a></span>
       </footer>
     </main>
     <${RequestsList} />
+    <${Overlays} />
     <${Questions} />
     <${WhyDialog} />
     <${HaltFailed} />

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { html } from "../html.mjs";
+import { classes, html } from "../html.mjs";
 
 /**
  * What every dialog shows beside its own buttons: a dialog must not stand between a person and HALT.
@@ -12,8 +12,11 @@ export const always = signal(null);
 
 let count = 0;
 
-/** @param {{title: string, tone?: string, onClose: () => void, children: any, actions: any, wide?: boolean, plain?: boolean}} props */
-export function Dialog({ title, tone = "", onClose, children, actions, wide = false, plain = false }) {
+/**
+ * @param {{title: string, tone?: string, onClose: () => void, children: any, actions: any, wide?: boolean, plain?: boolean,
+ *   kind?: string}} props
+ */
+export function Dialog({ title, tone = "", onClose, children, actions, wide = false, plain = false, kind = "" }) {
   const element = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const name = useRef(`dialog-${++count}`).current;
   // Before anything is drawn: no key can fall between the dialog and the page behind it.
@@ -22,11 +25,13 @@ export function Dialog({ title, tone = "", onClose, children, actions, wide = fa
     dialog?.showModal();
     return () => dialog?.close();
   }, []);
-  return html`<dialog class=${`dialog ${tone && `dialog-${tone}`} ${wide && "dialog-wide"}`} ref=${element} aria-labelledby=${name}
-    onClose=${onClose}>
+  const look = classes("dialog", tone && `dialog-${tone}`, wide && "dialog-wide", kind && `dialog-${kind}`);
+  return html`<dialog class=${look} ref=${element} aria-labelledby=${name} onClose=${onClose}>
     <h2 id=${name} class="dialog-title">${title}</h2>
     <div class="dialog-body">${children}</div>
-    <div class="dialog-actions">${always.value && !plain && html`<span class="dialog-halt"><${always.value} /></span>`}${actions}</div>
+    ${(actions || !plain) && html`<div class="dialog-actions">
+      ${always.value && !plain && html`<span class="dialog-halt"><${always.value} /></span>`}${actions}
+    </div>`}
   </dialog>`;
 }
 

@@ -1,6 +1,5 @@
 // Always there: whose money, what the system does, how much there is, how fresh the data is, and HALT.
 
-import { boot } from "../boot.mjs";
 import { ageSeconds, second } from "../clock.mjs";
 import { duration, money, shortAge, timeInFull } from "../format.mjs";
 import { freshness, summary } from "../freshness.mjs";
@@ -10,9 +9,12 @@ import { latest, system } from "../store.mjs";
 import { nextTheme, theme } from "../theme.mjs";
 import { sessionWord } from "../words.mjs";
 import { Change, Gain, Skeleton } from "./figures.mjs";
+import { overlay } from "../overlays.mjs";
+import { AlertsPanel, Bell } from "./alerts.mjs";
 import { HaltButton } from "./halt.mjs";
 import { Icon } from "./icon.mjs";
 import { mode, StatePill } from "./state_pill.mjs";
+import { UserButton, UserMenu } from "./user_menu.mjs";
 
 /** Day's change over the equity it started from; null where there is none. @param {any} account */
 export function dayFraction(account) {
@@ -131,13 +133,12 @@ function ThemeButton() {
   </button>`;
 }
 
-function LogOut() {
-  if (!boot.login_required || !boot.user) return null;
-  return html`<form method="post" action="/logout" class="log-out">
-    <input type="hidden" name="csrf_token" value=${boot.csrf_token} />
-    <button class="icon-button" aria-label="Log out" title=${`Log out ${boot.user}`}><${Icon} name="out" /></button>
-  </form>`;
-}
+const PaletteButton = () =>
+  html`<button type="button" class="find" aria-label="Find a page, symbol or action" aria-keyshortcuts="Control+K Meta+K"
+    title="Find a page, symbol or action (Ctrl K, or /)" onClick=${() => (overlay.value = "palette")}>
+    <${Icon} name="search" />
+    <kbd aria-hidden="true">Ctrl K</kbd>
+  </button>`;
 
 function LiveBand() {
   if (mode.value.name !== "live" || !system.value.ready) return null;
@@ -154,9 +155,10 @@ export function Header() {
       <span class="header-space"></span>
       <${Session} />
       <span class="dots"><${DataDot} /><${ConnectionDot} /></span>
-      <${ThemeButton} />
-      <${LogOut} />
+      <span class="header-tools"><${PaletteButton} /><${Bell} /><${ThemeButton} /><${UserButton} /></span>
       <${HaltButton} />
     </div>
+    <${AlertsPanel} />
+    <${UserMenu} />
   </header>`;
 }
