@@ -167,8 +167,8 @@ class Replay:
         return report
 
     def _take(self, entry: JournalEntry, *, before: bool) -> None:
-        name, _, where = entry.key.partition(":")
-        symbol, part = _where(where)
+        name, _, rest = entry.key.partition(":")
+        symbol, part = where(rest)
         if self._symbols and symbol is not None and symbol not in self._symbols:
             return
         self._place += 1
@@ -241,7 +241,7 @@ class Replay:
         )
 
 
-def _where(text: str) -> tuple[str | None, str | None]:
+def where(text: str) -> tuple[str | None, str | None]:
     """(symbol, part) of what follows the topic in a key."""
     if not text.startswith("{"):
         return None, text or None

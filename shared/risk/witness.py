@@ -52,13 +52,19 @@ def situation(told: Mapping[str, Any], switches: Switches) -> Situation:
     given: dict[str, Any] = {name: told[name] for name in _PLAIN if name in told}
     given |= {name: Decimal(told[name]) for name in _MONEY if name in told}
     given |= {name: datetime.fromisoformat(told[name]) for name in _TIMES if name in told}
-    asset, baselines = told.get("asset"), told.get("baselines")
+    baselines = told.get("baselines")
     return Situation(
         **given,
         switches=switches,
-        asset=None if asset is None else Asset(**{name: _read(name, value) for name, value in asset.items()}),
+        asset=asset_of(told),
         baselines=None if baselines is None else _baselines(baselines),
     )
+
+
+def asset_of(told: Mapping[str, Any]) -> Asset | None:
+    """The instrument, as the broker described it then."""
+    asset = told.get("asset")
+    return None if asset is None else Asset(**{name: _read(name, value) for name, value in asset.items()})
 
 
 @cache
