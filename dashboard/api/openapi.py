@@ -29,6 +29,9 @@ REFUSAL = {
     },
 }
 
+TIMEFRAME = "^[1-9][0-9]{0,2}[smhdw]$"
+PATHS: dict[str, dict[str, Any]] = {"topic": {"enum": sorted(TOPICS)}}
+
 
 @cache
 def document() -> dict[str, Any]:
@@ -81,9 +84,8 @@ def _operation(one: Endpoint) -> dict[str, Any]:
 
 def _parameters(one: Endpoint) -> list[dict[str, Any]]:
     names = re.findall(r"<(?:\w+:)?(\w+)>", one.path)
-    found: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for name in names
-    ]
+    text = {"type": "string", "minLength": 1}
+    found: list[dict[str, Any]] = [{"name": name, "in": "path", "required": True, "schema": text | PATHS.get(name, {})} for name in names]
     if one.query:
         found += _query(one.query)
     if one.body:
@@ -116,6 +118,8 @@ def _parameters(one: Endpoint) -> list[dict[str, Any]]:
 
 def _query(form: type[Form]) -> list[dict[str, Any]]:
     schema = form.model_json_schema()
+    if "timeframe" in schema["properties"]:
+        schema["properties"]["timeframe"] |= {"pattern": TIMEFRAME}
     required = schema.get("required", [])
     return [{"name": name, "in": "query", "required": name in required, "schema": shape} for name, shape in schema["properties"].items()]
 

@@ -25,7 +25,9 @@ def check_symbol(text: str) -> str:
     return text
 
 
-Symbol = Annotated[str, AfterValidator(check_symbol)]
+Symbol = Annotated[
+    str, AfterValidator(check_symbol), Field(json_schema_extra={"pattern": f"^({_SYMBOL.pattern})$", "examples": ["BTC/USD", "AAPL"]})
+]
 Time = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC)), PlainSerializer(iso, when_used="json")]
 # Plain notation on the wire: `1E-8` is a number to Decimal and a surprise to every other reader.
 Money = Annotated[Decimal, PlainSerializer(lambda amount: format(amount, "f"), return_type=str, when_used="json")]
