@@ -77,11 +77,11 @@ def orders(
     raise typer.Exit(show(symbol=symbol, limit=limit, only_open=only_open, as_json=as_json))
 
 
-@app.command(help="From an order, a fill or a decision back to its bar: what was seen, thought, checked and sent.")
+@app.command(help="From an order, a fill or a decision back to its bar: what was seen, thought, checked and sent, each step made again.")
 def why(
     order: Annotated[str, typer.Argument(help="Order id, client order id, or the id of any fact.", metavar="ORDER")], as_json: Json = False
 ) -> None:
-    from services.cli.book import why as show
+    from services.cli.tracing import why as show
 
     raise typer.Exit(show(order, as_json=as_json))
 

@@ -1,4 +1,4 @@
-"""`orders`, `why`, `journal`: what was done, and why."""
+"""`orders` and `journal`: what was done, and every step of it in words."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from typing import Any
 
 from services.cli import demo, words
 from services.cli.session import print_json, run, say, settings
-from services.cli.settings import CliSettings
 from shared.bus.port import Bus
-from shared.bus.provenance import Link, find_anywhere, walk
-from shared.bus.topics import ORDER, OUTCOME
+from shared.bus.topics import ORDER
 from shared.domain.errors import ConfigurationInvalid, FactInvalid
 from shared.domain.fact import Fact
-from shared.domain.orders import OPEN_STATUSES, Order, Outcome
+from shared.domain.orders import OPEN_STATUSES, Order
 from shared.journal import files
 from shared.journal.files import JournalEntry
 
@@ -76,50 +74,6 @@ def order_row(order: Order) -> list[str]:
         order.status + ("" if order.ours else " (not ours)"),
         order.order_id,
     ]
-
-
-def why(name: str, *, as_json: bool) -> int:
-    """The chain from an order, a fill, a decision or any other fact back to its bar. 1 when there is no such thing."""
-
-    async def follow(bus: Bus, _: CliSettings) -> list[Link]:
-        found = await find_anywhere(bus, name)
-        if found is None:
-            return []
-        topic, fact = found
-        chain = [link async for link in walk(bus, fact, topic)]
-        outcome = await _outcome_of(bus, fact)
-        if outcome and outcome.id not in {link.fact_id for link in chain}:
-            chain.insert(0, Link(outcome.id, 0, OUTCOME.name, outcome))
-        return chain
-
-    chain = run(follow)
-    if not chain:
-        say(f"nothing is known of {name!r}; `tradermagic orders` lists the newest orders, the journal has older ones")
-        return 1
-    if as_json:
-        print_json([{"id": link.fact_id, "depth": link.depth, "topic": link.topic, "fact": link.fact} for link in chain])
-        return 0
-    for link in chain:
-        head = "  " * link.depth + (link.topic or "?")
-        if link.fact is None:
-            print(f"{head}  {link.fact_id}: no longer in Redis; the journal has it")
-        else:
-            print(f"{head}  {words.clock(link.fact.at)}  {sentence(link.topic, link.fact)}")
-    return 0
-
-
-async def _outcome_of(bus: Bus, fact: Fact) -> Outcome | None:
-    """What an order came to, with every check that was made before it."""
-    if not isinstance(fact, Order):
-        return None
-    for ref in await bus.histories(OUTCOME):
-        if ref.symbol != fact.symbol:
-            continue
-        for entry in await bus.history(ref, limit=1_000, newest_first=True):
-            outcome: Outcome = entry.fact
-            if fact.client_order_id == outcome.client_order_id or fact.order_id == outcome.order_id:
-                return outcome
-    return None
 
 
 def sentence(topic: str, fact: Fact) -> str:

@@ -131,11 +131,31 @@ class Report:
         return {**found, "all": hashlib.sha256("".join(f"{name} {one}\n" for name, one in found.items()).encode()).hexdigest()}
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What came of one fact: equal, differs, lost or input; the words say in what, or why."""
+
+    kind: str
+    words: str = ""
+
+
+INPUT = Mark("input")
+
+
 class Replay:
-    """One run. `begins` and `ends` bound what is compared by the moment it was written; what comes before is only known."""
+    """One run. `begins` and `ends` bound what is compared by the moment it was written; what comes before is only known.
+
+    marks  what came of each fact named in `watched`, by id
+    """
 
     def __init__(
-        self, parts: Sequence[Part], *, begins: datetime | None = None, ends: datetime | None = None, symbols: Iterable[str] = ()
+        self,
+        parts: Sequence[Part],
+        *,
+        begins: datetime | None = None,
+        ends: datetime | None = None,
+        symbols: Iterable[str] = (),
+        watched: Iterable[str] = (),
     ) -> None:
         self._parts = parts
         self._begins = begins
@@ -144,6 +164,7 @@ class Replay:
         self._known: set[str] = set()
         self._named: dict[str, Absent] = {}
         self._since: dict[str, datetime] = {}
+        self.marks: dict[str, Mark] = dict.fromkeys(watched, INPUT)
         self._place = 0
         self._first: datetime | None = None
         self.report = Report()
@@ -225,20 +246,27 @@ class Replay:
             if made.lost:
                 tally.lost += 1
                 self.report.lost[made.lost] += 1
+                self._mark(seen, Mark("lost", made.lost))
             return
         own = hash_of(seen.fact)
         tally.recorded.append((seen.place, own))
         if alike(seen.fact, again):
             tally.equal += 1
             tally.again.append((seen.place, own))
+            self._mark(seen, Mark("equal"))
             return
         tally.differ += 1
         tally.again.append((seen.place, hash_of(again)))
         fact = seen.fact
         name, mine, other = difference(fact, again)
+        self._mark(seen, Mark("differs", f"{name}: recorded {mine}, recomputed {other}"))
         self.report.differences.append(
             Difference(seen.place, seen.topic, fact.id, fact.symbol, fact.at, name, mine, other, fact.inputs)
         )
+
+    def _mark(self, seen: Seen, mark: Mark) -> None:
+        if seen.fact.id in self.marks:
+            self.marks[seen.fact.id] = mark
 
 
 def where(text: str) -> tuple[str | None, str | None]:
