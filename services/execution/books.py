@@ -59,11 +59,18 @@ class Fills(Recent[tuple[str, str], str]):
 
 @dataclass(slots=True)
 class Held:
-    """A position. `read_at`: clock when the broker was asked for it; `changed_at`: when a fill or an order's end last changed it."""
+    """A position, with moments of our clock.
+
+    read_at     when the broker was asked for it; told_at: when its answer was taken in
+    changed_at  when a fill or an order's end last changed it
+    doubted     something was filled that the answer may have held already: the broker is asked before anything is done by it
+    """
 
     position: BrokerPosition
     read_at: float
     changed_at: float = 0.0
+    told_at: float = float("-inf")
+    doubted: bool = False
 
     @property
     def certain(self) -> bool:
@@ -102,6 +109,7 @@ class Books:
     positions: dict[str, Held] = field(default_factory=dict)
     reserved: dict[str, Reserved] = field(default_factory=dict)  # by client order id
     sent: deque[float] = field(default_factory=deque)
+    handed: Recent[str, float] = field(default_factory=Recent)  # by client order id, when it was last about to be sent
     order_ids: Recent[str, str] = field(default_factory=Recent)  # by client order id, whatever became of the order
     ours: set[str] = field(default_factory=set)  # ids of open orders that belong to groups of ours
     families: Recent[str, None] = field(default_factory=Recent)  # ids of groups of ours whose legs are known
@@ -220,11 +228,25 @@ class Books:
         if (known := self.positions.get(symbol)) is not None:
             known.changed_at = max(known.changed_at, at)
 
+    def doubt(self, symbol: str, at: float) -> None:
+        """Something was filled that the position may hold already."""
+        known = self.positions.setdefault(symbol, Held(flat(symbol), float("-inf")))
+        known.changed_at, known.doubted = max(known.changed_at, at), True
+
+    def is_doubted(self, symbol: str) -> bool:
+        found = self.positions.get(symbol)
+        return found is not None and found.doubted
+
+    def may_hold(self, order: BrokerOrder) -> bool:
+        """Whether the broker has listed positions since the order was sent: what it filled may be among them."""
+        found = self.positions.get(order.symbol)
+        return found is not None and found.told_at > self.handed.get(order.client_order_id, float("inf"))
+
     def is_certain(self, symbol: str) -> bool:
         found = self.positions.get(symbol)
         return found is not None and found.certain
 
-    def take_positions(self, found: Iterable[BrokerPosition], *, asked_at: float) -> list[BrokerPosition]:
+    def take_positions(self, found: Iterable[BrokerPosition], *, asked_at: float, told_at: float) -> list[BrokerPosition]:
         """Positions as the broker listed them; those that a fill changed since it was asked are left for the next time. What changed."""
         listed = {one.symbol: one for one in found}
         changed = []
@@ -233,9 +255,9 @@ class Books:
             if known is not None and known.changed_at > asked_at:
                 continue
             new = listed.get(symbol) or flat(symbol)
-            if known is None or known.position != new:
+            if known is None or known.doubted or known.position != new:
                 changed.append(new)
-            self.positions[symbol] = Held(new, asked_at, known.changed_at if known else 0.0)
+            self.positions[symbol] = Held(new, asked_at, known.changed_at if known else 0.0, told_at)
             if not new.quantity and symbol in self.tallies:
                 # Fees taken in coins are in no fill; what they left in the sum ends with the position.
                 self.tallies[symbol] = replace(self.tallies[symbol], quantity=ZERO, cost=ZERO)
@@ -256,7 +278,7 @@ class Books:
             value=quantity * last if last else before.value,
             unrealized=quantity * (last - average) if last and average and quantity else ZERO,
         )
-        self.positions[symbol] = Held(position, known.read_at if known else 0.0, at)
+        self.positions[symbol] = replace(known, position=position, changed_at=at) if known else Held(position, 0.0, at)
         return position
 
     def remaining_entry_value(self, intent: Intent) -> Decimal:

@@ -240,7 +240,8 @@ class Desk:
 
     async def _read_positions(self) -> None:
         asked_at = self.clock.monotonic()
-        changed = self.books.take_positions(await self.broker.positions(), asked_at=asked_at)
+        found = await self.broker.positions()
+        changed = self.books.take_positions(found, asked_at=asked_at, told_at=self.clock.monotonic())
         self.tell(*(self.position_fact(one.symbol) for one in changed))
 
     async def close(self) -> None:
@@ -251,7 +252,7 @@ class Desk:
 
     def is_known(self, symbol: str) -> bool:
         """Whether what is held is known to the last unit. A coin's fee is taken out of what was filled; only the broker's list shows it."""
-        return asset_class(symbol) != "crypto" or self.books.is_certain(symbol)
+        return not self.books.is_doubted(symbol) and (asset_class(symbol) != "crypto" or self.books.is_certain(symbol))
 
     # ---- what it adds up to ----------------------------------------------------------------------------------------------------
     def held(self, symbol: str) -> Decimal:

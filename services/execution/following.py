@@ -97,13 +97,17 @@ class Following:
         if listed:
             return
         if not counts:
-            books.touch(order.symbol, desk.clock.monotonic())
+            books.doubt(order.symbol, desk.clock.monotonic())
             return
+        doubtful = position is None and books.may_hold(order)
         quantity = books.held(order.symbol) + new if position is None else position
         if not desk.held_of(order.symbol, quantity):
             books.release_all(order.symbol)
         books.shift_position(order.symbol, quantity, price=order.average_price, at=desk.clock.monotonic())
-        desk.tell(desk.position_fact(order.symbol, desk.scribe.order_fact_id(order)))
+        if doubtful:  # counted, so that no limit is passed, but neither told nor acted on before the broker was asked
+            books.doubt(order.symbol, desk.clock.monotonic())
+        else:
+            desk.tell(desk.position_fact(order.symbol, desk.scribe.order_fact_id(order)))
         desk.guard(order.symbol)
 
     # ---- fills -----------------------------------------------------------------------------------------------------------------

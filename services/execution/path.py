@@ -152,6 +152,8 @@ class Path:
             return unready
         await desk.prepare(origin.symbol, entering=origin.action in {"buy", "sell"})
         for _ in range(4):
+            if desk.books.is_doubted(origin.symbol):
+                await desk.read_positions()
             if outdated := self._entries_against(origin):
                 await self._following.withdraw(outdated, seconds=CANCEL_SECONDS)
             wish = self._aim(origin, pending)

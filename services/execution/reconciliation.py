@@ -161,7 +161,7 @@ class Reconciliation:
     def _take_positions(self, found: list[BrokerPosition], asked_at: float) -> None:
         desk, books = self._desk, self._desk.books
         before = {symbol: held.position.quantity for symbol, held in books.positions.items() if held.certain}
-        changed = books.take_positions(found, asked_at=asked_at)
+        changed = books.take_positions(found, asked_at=asked_at, told_at=desk.clock.monotonic())
         for position in changed:
             was = before.get(position.symbol)
             if was is not None and was != position.quantity:

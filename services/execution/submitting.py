@@ -130,6 +130,7 @@ class Submitting:
         books.put_intent(handed)
         now = desk.clock.monotonic()
         books.sent.append(now)
+        books.handed.put(handed.client_order_id, now)
         if increases and reference is not None:
             books.reserve(handed.client_order_id, want.terms.quantity * reference, now)
         return intent, handed

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from shared.bus.port import Ref
-from shared.bus.topics import ACCOUNT, ORDER, OUTCOME, TRADING_EFFECTIVE
+from shared.bus.topics import ACCOUNT, ORDER, OUTCOME, POSITION, TRADING_EFFECTIVE
 from shared.domain.errors import BusUnavailable
 from tests.services.execution.rig import FaultyBroker, Rig, rigged
 
@@ -43,6 +43,20 @@ def test_an_order_accepted_in_silence_is_found_by_its_client_order_id() -> None:
         await rig.agree()
 
     rigged(story, **NO_PROTECTION)
+
+
+def test_a_fill_learned_late_is_not_added_to_a_position_that_holds_it_already() -> None:
+    async def story(rig: Rig) -> None:
+        rig.broker.faults, rig.broker.holding = ["timeout"], True  # ten seconds, in which the broker is asked what is held
+        bought = await rig.ended(await rig.decide("buy", "AAPL"), seconds=30)
+        sold = await rig.ended(await rig.decide("sell", "AAPL"))
+        assert sold.filled_quantity == bought.filled_quantity
+        assert {one.quantity for one in await rig.all(POSITION, "AAPL")} <= {Decimal(0), bought.filled_quantity}
+        rig.broker.release()
+        await asyncio.sleep(2)
+        await rig.agree()
+
+    rigged(story, symbols="AAPL", **NO_PROTECTION)
 
 
 def test_an_order_that_never_arrived_is_sent_again_under_the_same_name_while_it_is_young() -> None:
