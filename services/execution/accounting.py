@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from services.execution.desk import Desk
 from shared.bus.port import Ref
-from shared.bus.topics import EQUITY, HALT
+from shared.bus.topics import ACCOUNT, EQUITY, HALT
 from shared.domain.errors import BrokerDenied, BrokerError, TradingError
 from shared.domain.portfolio import Account
 from shared.domain.trading import Halt
@@ -31,6 +31,7 @@ class Accounting:
         self._asked_at = float("-inf")
         self.reconciled_at: datetime | None = None
         self._sampled: datetime | None = None
+        self._told: Account | None = None
         limit = desk.broker.abilities.requests_per_minute
         self._pace = LEAST_SECONDS if limit is None else max(LEAST_SECONDS, 2 * 60 / (limit * SHARE))
 
@@ -100,10 +101,18 @@ class Accounting:
             orders_open=len(books.orders),
         )
         desk.tell(fact)
+        self._told = fact
         hour = fact.at.replace(minute=0, second=0, microsecond=0)
         if hour != self._sampled:
             self._sampled = hour
             desk.recorder.put(desk.scribe.publication(Ref(EQUITY), desk.scribe.hourly(fact, hour)))
+
+    async def outrank(self) -> None:
+        """Tells the account again where a predecessor's late word, by a clock ahead of ours, stands in its place. Raises BusError."""
+        standing = await self._desk.process.bus.latest(Ref(ACCOUNT))
+        if standing is not None and self._told is not None and standing.rank > self._told.rank:
+            self._desk.scribe.follows(standing)
+            self._tell()
 
     # ---- deposits and withdrawals ----------------------------------------------------------------------------------------------
     async def read_flows(self) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.execution.accounting import Accounting
@@ -17,7 +17,7 @@ from services.execution.commanding import Commanding
 from services.execution.desk import Desk, first_settings
 from services.execution.following import Following
 from services.execution.guarding import Guarding
-from services.execution.origin import of_decision
+from services.execution.origin import of_decision, outcome_id
 from services.execution.path import Path
 from services.execution.recalling import Recalling, symbols_of
 from services.execution.reconciliation import Reconciliation
@@ -31,7 +31,7 @@ from services.execution.submitting import Submitting
 from services.execution.switching import Switching
 from services.execution.views import Views
 from shared.bus.port import Claim, Event, Listen, Ref
-from shared.bus.topics import COMMAND, DECISION, HALT, MARKET, PAUSE, QUOTE, TRADE_SETTINGS, TRADING, TRADING_EFFECTIVE
+from shared.bus.topics import COMMAND, DECISION, HALT, MARKET, OUTCOME, PAUSE, QUOTE, TRADE_SETTINGS, TRADING
 from shared.domain.decisions import Decision
 from shared.domain.errors import BusError, FenceLost, RevisionConflict, TradingError
 from shared.domain.market import Market, Quote
@@ -47,6 +47,8 @@ ASSETS_SECONDS = 900.0
 DRAIN_SECONDS = 5.5
 SETTLE_SECONDS = 1.0
 BEAT = timedelta(seconds=2)
+# Decisions looked at again when a process becomes active.
+LOOK_BACK, LOOKED_AT = timedelta(minutes=5), 60
 
 
 class Active:
@@ -111,7 +113,9 @@ class Active:
         await desk.views.reread(bus, desk.served)
         if desk.views.market is not None:
             desk.broker.market(desk.views.market)
-        switching = Switching(desk, self._following, self._path, self._accounting, since=await self._since())
+        # By the token, which grows with every holder: a predecessor's late word is never newer, whatever its clock says.
+        since = datetime.fromtimestamp(self._claim.token / 1_000, UTC)
+        switching = Switching(desk, self._following, self._path, self._accounting, since=since)
         keeping = [self._attend_states(), self._keep_reading(), self._keep_assets()]
         parts = [desk.recorder.run(), switching.run(), self._following.run(), *keeping, self._work()]
         try:
@@ -147,16 +151,37 @@ class Active:
         await self._reconciliation.until_done()
         process.state = "running"
         beside = [asyncio.ensure_future(one) for one in (self._reconciliation.run(), self._accounting.run(), self._guarding.run())]
-        attending = asyncio.ensure_future(self._attend())
+        beside.append(asyncio.ensure_future(self._attend()))
+        left = asyncio.ensure_future(self._take_up())
         try:
-            await self._commanding.resume()
-            done, _ = await asyncio.wait({attending, *beside}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({left, *beside}, return_when=asyncio.FIRST_COMPLETED)
+            if done == {left} and left.exception() is None:
+                done, _ = await asyncio.wait(beside, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            for task in (attending, *beside):
+            for task in (left, *beside):
                 task.cancel()
-            await asyncio.gather(attending, *beside, return_exceptions=True)
+            await asyncio.gather(left, *beside, return_exceptions=True)
+
+    async def _take_up(self) -> None:
+        """What a process died over."""
+        await self._commanding.resume()
+        await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        """Decisions of the last minutes that nobody has answered although our cursor is past them: a Redis that came back may have lost
+        the answer and kept the cursor.
+        """
+        bus, since = self._process.bus, self._process.clock.now() - LOOK_BACK
+        for symbol in self.desk.served:
+            newest = [entry.fact for entry in await bus.history(Ref(DECISION, symbol), newest_first=True, limit=LOOKED_AT)]
+            for fact in newest:
+                self._note(fact)
+            for fact in reversed(newest):
+                told = self.desk.books.chain(symbol, fact.id).steps > 0
+                if fact.made_at >= since and not told and not await bus.exists(Ref(OUTCOME, symbol), outcome_id(fact.id, symbol, 1)):
+                    await self._path.follow(of_decision(fact))
 
     # ---- the first facts -------------------------------------------------------------------------------------------------------
     async def _first_facts(self) -> None:
@@ -177,12 +202,6 @@ class Active:
         elif standing.state == "on" and self._starts and not desk.settings.keeps_switch:
             await asking.switch(bus, "off", by="execution", reason="TRADING_AT_START is off")
 
-    async def _since(self) -> datetime:
-        """When this stretch began; later than the last one even where its clock was ahead of ours."""
-        last = await self._process.bus.latest(Ref(TRADING_EFFECTIVE))
-        now = self._process.clock.now()
-        return now if last is None else max(now, last.at + timedelta(microseconds=1))
-
     # ---- listening -------------------------------------------------------------------------------------------------------------
     async def _attend_states(self) -> None:
         """What a person set, and prices: from the first moment, whatever else is under way. A message alone is believed in nothing."""
@@ -196,7 +215,7 @@ class Active:
     async def _attend(self) -> None:
         symbols = self.desk.served
         listens: list[Listen[Any]] = [Listen(Ref(DECISION, symbol), consumer=CONSUMER) for symbol in symbols]
-        listens.append(Listen(Ref(COMMAND), consumer=CONSUMER, start="now"))
+        listens.append(Listen(Ref(COMMAND), consumer=CONSUMER))
         handlers: dict[str, Handler] = {DECISION.name: self._on_decision, COMMAND.name: self._on_command}
         await Attendance(self._process, listens, handlers, beat=BEAT, lane=self._lane).run()
 
@@ -204,12 +223,16 @@ class Active:
         """Names the lane of an event, and notes a symbol's newest decision as it is put in line: it supersedes the older ones."""
         fact = event.fact
         if isinstance(fact, Decision) and fact.symbol:
-            newest = self.desk.views.decided.get(fact.symbol)
-            self.desk.views.decided[fact.symbol] = fact.at if newest is None else max(fact.at, newest)
+            self._note(fact)
             return fact.symbol
         assert isinstance(fact, Command)
         # A long liquidation must not hold up a cancel, nor one symbol's another's.
         return f"{fact.command} {fact.arguments.get('symbol', '')}"[:80]
+
+    def _note(self, decision: Decision) -> None:
+        assert decision.symbol is not None
+        newest = self.desk.views.decided.get(decision.symbol)
+        self.desk.views.decided[decision.symbol] = decision.at if newest is None else max(decision.at, newest)
 
     async def _on_decision(self, event: Event[Any]) -> None:
         """Returns, and so lets the cursor move on, only once the outcome is in Redis."""
@@ -270,6 +293,7 @@ class Active:
                 lost = await desk.views.reread(process.bus, desk.served)
                 for ref, fact in lost:
                     await process.bus.publish(ref, fact)
+                await self._accounting.outrank()
             except FenceLost:
                 raise
             except BusError as error:

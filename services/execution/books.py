@@ -75,7 +75,7 @@ class Held:
     @property
     def certain(self) -> bool:
         """Nothing was filled since the broker was asked: its quantity is net of fees taken in coins."""
-        return self.read_at >= self.changed_at
+        return self.read_at > self.changed_at
 
 
 @dataclass(slots=True)
@@ -164,9 +164,10 @@ class Books:
         return parent in self.ours or parent in self.ours_ended
 
     def own(self, order: BrokerOrder) -> None:
-        """Notes the legs of an order of ours as ours, before any of them is told."""
-        if order.legs and self.is_ours(order):
-            self.families.put(order.order_id, None)
+        """Notes an order of ours with its legs, before any of them is told."""
+        if self.is_ours(order):
+            if order.legs:
+                self.families.put(order.order_id, None)
             for one in order.flat():
                 (self.ours.add(one.order_id) if one.open else self.ours_ended.put(one.order_id, None))
 
@@ -247,12 +248,15 @@ class Books:
         return found is not None and found.certain
 
     def take_positions(self, found: Iterable[BrokerPosition], *, asked_at: float, told_at: float) -> list[BrokerPosition]:
-        """Positions as the broker listed them; those that a fill changed since it was asked are left for the next time. What changed."""
+        """Positions as the broker listed them. What changed.
+
+        Left for the next time are those that a fill changed since it was asked, and those of which a later answer has come already.
+        """
         listed = {one.symbol: one for one in found}
         changed = []
         for symbol in sorted({*listed, *self.positions}):
             known = self.positions.get(symbol)
-            if known is not None and known.changed_at > asked_at:
+            if known is not None and max(known.changed_at, known.read_at) >= asked_at:
                 continue
             new = listed.get(symbol) or flat(symbol)
             if known is None or known.doubted or known.position != new:
@@ -290,10 +294,17 @@ class Books:
     def entering(self, symbol: str | None = None) -> Decimal:
         """Value of everything that works towards more exposure, other people's orders included."""
         ours = sum((self.remaining_entry_value(one) for one in self.working_entries(symbol)), ZERO)
-        foreign = (order for order in self.open_orders(symbol) if not self.is_ours(order) and self._adds(order))
+        foreign = (order for order in self.open_orders(symbol) if (not self.is_ours(order) or self._lost(order)) and self._adds(order))
         return ours + sum(
             (order.remaining * (order.terms.limit_price or order.terms.stop_price or self._mark(order.symbol)) for order in foreign), ZERO
         )
+
+    def orphans(self) -> list[BrokerOrder]:
+        """Entries of ours that work although the journal has lost why."""
+        return [order for order in self.orders.values() if self._lost(order) and order.terms.stop_price is None and self._adds(order)]
+
+    def _lost(self, order: BrokerOrder) -> bool:
+        return order.client_order_id.startswith("tm-") and self.intent(order.client_order_id) is None
 
     def _adds(self, order: BrokerOrder) -> bool:
         held = self.held(order.symbol)

@@ -52,6 +52,8 @@ class Recalling:
         self._limit = min(max(TOGETHER // max(len(symbols), 1), LEAST), MOST)
         await asyncio.gather(*(self._recall(symbol) for symbol in symbols))
         account: Account | None = await bus.latest(Ref(ACCOUNT))
+        if account is not None:
+            desk.scribe.follows(account)
         if account is not None and account.account == desk.scribe.account:
             halts = await bus.history(Ref(HALT), newest_first=True, limit=1)
             lifted = halts[0].fact if halts and not halts[0].fact.present else None
@@ -79,6 +81,8 @@ class Recalling:
         self._take_fills(symbol, fills)
         self._take_outcomes(outcomes)
         position = await self._desk.process.bus.latest(Ref(POSITION, symbol))
+        if position is not None:
+            self._desk.scribe.follows(position)
         if position is not None and position.account == self._desk.scribe.account:
             self._take_position(symbol, position)
         await self._complete_chains(symbol)
@@ -132,7 +136,7 @@ class Recalling:
             value=fact.value,
             unrealized=fact.unrealized,
         )
-        self._desk.books.positions[symbol] = Held(position, read_at=float("-inf"), changed_at=float("-inf"))
+        self._desk.books.positions[symbol] = Held(position, read_at=0.0, changed_at=float("-inf"))
 
     async def _complete_chains(self, symbol: str) -> None:
         """Outcomes that a process died before telling, and the places of chains too long ago to have been read."""

@@ -112,7 +112,7 @@ class Reconciliation:
         known = set(books.orders)
         standing = await desk.broker.open_orders()
         recent = await desk.broker.orders_since(since)
-        for order in recent:
+        for order in (*recent, *standing):
             books.own(order)
         told = {one.order_id: one for order in (*standing, *recent) for one in order.flat()}
         for order in sorted(told.values(), key=lambda one: one.at):

@@ -138,6 +138,7 @@ class Recorder:
         for _, done in self._waiting:
             if done is not None and not done.done():
                 done.set_exception(error)
+                done.exception()  # whoever waited may have gone; nobody else would look at it
         self._waiting.clear()
 
     async def look_for_restart(self) -> Health | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -34,6 +34,7 @@ class Scribe:
     fence    behind which token
     config   hash of the configuration in force
     numbers  order what is told of one moment
+    newest   of what another process told of the account and its positions: a clock that is behind must not make ours look older
     """
 
     account: str
@@ -45,6 +46,15 @@ class Scribe:
     fence: int
     clock: Clock
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    newest: dict[str, datetime] = field(default_factory=dict)
+
+    def follows(self, fact: Fact) -> None:
+        """What we tell of the same from now on is dated after it."""
+        self.newest[fact.symbol or ""] = fact.at + timedelta(microseconds=1)
+
+    def _at(self, symbol: str | None) -> datetime:
+        now, newest = self.clock.now(), self.newest.get(symbol or "")
+        return now if newest is None else max(now, newest)
 
     def _common(self, fact_id: str, at: datetime, symbol: str | None, inputs: Sequence[str], revision: int = 0) -> dict[str, Any]:
         return {
@@ -174,7 +184,7 @@ class Scribe:
         )
 
     def position(self, held: BrokerPosition, levels: Levels, *, realized: Decimal | None, inputs: Sequence[str] = ()) -> Position:
-        now = self.clock.now()
+        now = self._at(held.symbol)
         content = (str(held), str(levels), str(realized))
         return Position(
             **self._common(f"position|{held.symbol}|{iso(now)}|{digest(*content, length=8)}", now, held.symbol, inputs, next(self.numbers)),
@@ -194,7 +204,7 @@ class Scribe:
         self, told: BrokerAccount, baselines: Baselines, *, reconciled_at: datetime | None, differences: int, **sums: Any
     ) -> Account:
         """`sums`: exposure_long, exposure_short, working, orders_open."""
-        now, number = self.clock.now(), next(self.numbers)
+        now, number = self._at(None), next(self.numbers)
         return Account(
             **self._common(f"account|{self.account}|{iso(now)}|{number}", now, None, (), number),
             account=self.account,

@@ -168,7 +168,7 @@ class Switching:
     def _withdraw_entries(self, force: Force) -> None:
         """Entries that are no longer allowed, and those that have not filled within a bar."""
         books, desk = self._desk.books, self._desk
-        working = (books.orders.get(one.order_id or "") for one in books.working_entries())
+        working = (*(books.orders.get(one.order_id or "") for one in books.working_entries()), *books.orphans())
         overdue = desk.clock.now() - max(desk.settings.timeframe.length, LEAST_ENTRY_LIFE)
         entries = [
             order

@@ -54,6 +54,8 @@ class Attendance:
     async def run(self) -> None:
         """Raises what a handler raised unexpectedly."""
         self._failed = asyncio.get_running_loop().create_future()
+        # One that comes while the run ends already: what ended it is what is raised.
+        self._failed.add_done_callback(lambda done: done.cancelled() or done.exception())
         reading = asyncio.ensure_future(self._read())
         stopping = asyncio.ensure_future(self._process.stopping.wait())
         try:
