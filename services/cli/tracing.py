@@ -14,7 +14,7 @@ from services.cli.settings import CliSettings
 from shared.bus.port import Bus, Ref
 from shared.bus.provenance import Link, find_anywhere, walk
 from shared.bus.topics import OUTCOME, TOPICS, Topic
-from shared.domain.errors import ConfigurationInvalid, FactInvalid
+from shared.domain.errors import BusUnavailable, ConfigurationInvalid, FactInvalid
 from shared.domain.fact import Fact
 from shared.domain.orders import Order, Outcome
 from shared.journal import files
@@ -71,7 +71,11 @@ def _show(link: Link, mark: Mark) -> None:
 
 # ---- while Redis has it ----------------------------------------------------------------------------------------------------------
 async def _on_bus(bus: Bus, _: CliSettings, name: str) -> Chain:
-    found = await find_anywhere(bus, name)
+    try:
+        found = await find_anywhere(bus, name)
+    except BusUnavailable as error:
+        say(f"{error}; looking into the journal's files")
+        return [], {}
     if found is None:
         return [], {}
     topic, fact = found

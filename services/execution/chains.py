@@ -11,6 +11,7 @@ from decimal import Decimal
 from services.execution.origin import outcome_id
 from shared.domain.decisions import Decision
 from shared.domain.orders import Fill, Intent, Order, Outcome
+from shared.domain.trading import Command, TradeSettings, TradingSwitch
 from shared.journal.replay import Absent, Made, Seen
 from shared.trading.increments import plain
 from shared.trading.lifecycle import OVER
@@ -50,6 +51,7 @@ class Chains:
     executed: defaultdict[str, Executed] = field(default_factory=lambda: defaultdict(Executed))
     orders: dict[str, tuple[Order, int]] = field(default_factory=dict)  # the newest state of each
     intents: dict[str, Intent] = field(default_factory=dict)
+    revisions: defaultdict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))  # of what is changed by revision
     began: datetime | None = None  # when the first fact was made: what was ordered before it is known in part only
 
     def take(self, seen: Seen) -> None:
@@ -66,8 +68,12 @@ class Chains:
         elif isinstance(fact, Decision) and not seen.before:
             self.decided[fact.id] = (seen.place, str(fact.symbol))
             self.places[fact.id] = seen.place
+        elif isinstance(fact, Command):
+            self.places[fact.id] = seen.place
         elif isinstance(fact, Outcome):
             self._outcome(seen, fact)
+        elif isinstance(fact, TradingSwitch | TradeSettings):
+            self.revisions[seen.topic][fact.revision] = fact.id
 
     def _outcome(self, seen: Seen, fact: Outcome) -> None:
         symbol = str(fact.symbol)
@@ -111,11 +117,20 @@ class Chains:
                 yield Absent(outcome_id(name, symbol, 1), f"{name}: later decisions of the symbol have an outcome", place)
         for chain, steps in self.steps.items():
             origin_id, symbol, place = self.origins[chain]
-            first = 1 if origin_id in self.places else min(steps)
+            first = 1 if self._begins_here(origin_id) else min(steps)
             for missing in sorted(set(range(first, max(steps) + 1)) - steps):
                 yield Absent(outcome_id(origin_id, symbol, missing), f"{origin_id}: its outcome has later steps", place)
+        for topic, known in self.revisions.items():
+            for gap in sorted(set(range(min(known), max(known))) - known.keys()):
+                yield Absent(f"{topic}, revision {gap}", f"{known[min(one for one in known if one > gap)]}: revisions are counted")
         yield from self._endings()
         yield from self._fills()
+
+    def _begins_here(self, origin_id: str) -> bool:
+        """Whether the origin's first moment lies within what is known: then so do all its steps."""
+        if not origin_id.startswith("protection|"):
+            return origin_id in self.places
+        return self.began is not None and datetime.fromisoformat(origin_id.split("|")[2]) >= self.began
 
     def _endings(self) -> Iterator[Absent]:
         for intent in self.intents.values():

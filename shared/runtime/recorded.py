@@ -25,13 +25,13 @@ def settings_of(kind: type[S], fact: Configuration, **changes: Any) -> S:
 
 
 def unlike(settings: Settings, fact: Configuration) -> str:
-    """What an older or newer version's configuration has that ours has not, and the other way round; empty where it is all there."""
-    if settings.fingerprint == fact.config:
-        return ""
+    """What another version's configuration has that ours has not, and the other way round; empty where all of it is as it was."""
     ours, theirs = set(type(settings).model_fields), set(fact.settings)
-    missing = ", ".join(sorted(name.upper() for name in ours - theirs)) or "nothing"
-    unknown = ", ".join(sorted(name.upper() for name in theirs - ours)) or "nothing"
-    return (
-        f"configuration {fact.config} of {fact.process} is another version's ({fact.version}): it lacks {missing}, which is taken as it is "
-        f"by default now, and has {unknown} that is no setting any more"
-    )
+    if ours != theirs:
+        lacks = ", ".join(sorted(name.upper() for name in ours - theirs)) or "nothing"
+        more = ", ".join(sorted(name.upper() for name in theirs - ours)) or "nothing"
+        return (
+            f"configuration {fact.config} of {fact.process} is an older or newer version's ({fact.version}): it lacks {lacks}, taken here "
+            f"as it is by default now, and has {more} that is no setting here"
+        )
+    return "" if settings.fingerprint == fact.config else f"configuration {fact.config} of {fact.process} is not what its hash says"
