@@ -159,18 +159,13 @@ class System:
         return self.on_bus(lambda bus: bus.latest(Ref(TOPICS[topic], symbol, part)))
 
     def history(self, topic: str, symbol: str | None = None, part: str | None = None) -> list[Any]:
-        async def read(bus: Bus) -> list[Fact]:
-            found: list[Fact] = []
-            after = ""
-            while page := await bus.history(Ref(TOPICS[topic], symbol, part), after=after, limit=1_000):
-                found += [entry.fact for entry in page]
-                after = page[-1].cursor
-            return found
-
-        return self.on_bus(read)
+        return self.on_bus(lambda bus: _whole(bus, Ref(TOPICS[topic], symbol, part)))
 
     def every_symbol(self, topic: str) -> list[Any]:
-        return [fact for symbol in self.symbols for fact in self.history(topic, symbol)]
+        async def read(bus: Bus) -> list[Any]:
+            return [fact for symbol in self.symbols for fact in await _whole(bus, Ref(TOPICS[topic], symbol))]
+
+        return self.on_bus(read)
 
     def wait_for(self, condition: Callable[[], T], *, seconds: float = 30, what: str = "") -> T:
         """What the condition gives once it is true. Raises AssertionError with the end of every log when it never is."""
@@ -219,3 +214,13 @@ class System:
         now = datetime.now(UTC)
         wanted = Command(id=key, at=now, made_at=now, command=name, arguments=arguments, by="test", expires_at=now + timedelta(seconds=30))  # type: ignore[arg-type]
         self.on_bus(lambda bus: bus.publish(Ref(COMMAND), wanted))
+
+
+async def _whole(bus: Bus, ref: Ref[Any]) -> list[Fact]:
+    """A history from its beginning to its end."""
+    found: list[Fact] = []
+    after = ""
+    while page := await bus.history(ref, after=after, limit=1_000):
+        found += [entry.fact for entry in page]
+        after = page[-1].cursor
+    return found

@@ -37,8 +37,14 @@ async def create_order(request: Request) -> JSONResponse:
     trader = trader_of(request)
     world = world_of(request)
     body = await body_of(request)
-    trader.posts[str(body.get("client_order_id"))] += 1
-    order = place(world, trader, body)
+    name = str(body.get("client_order_id"))
+    trader.posts[name] += 1
+    try:
+        order = place(world, trader, body)
+    except ApiError:
+        if name not in trader.account.book.by_client_id:  # refused, and not for being the second of its name
+            trader.lost[name] += 1
+        raise
     return JSONResponse(order_json(order, trader, nested=True))
 
 

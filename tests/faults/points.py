@@ -1,0 +1,59 @@
+"""Where the process under test may be killed or frozen: a name for the moment before and after every await of the order path.
+
+before recording an intent        the recorder's batch, by what is in it: intent, order, outcome, fill, position
+before looking once more          the last look, on the thread that sends
+before the first byte             it said yes, and nothing has left yet
+before the answer                 the request has left
+after sending an order            the answer is here and nothing was made of it
+before asking for ...             every other question to the broker
+before moving the cursor          a decision's outcome is recorded
+before taking the lease, raising the fence, remembering                becoming the active process
+before taking an update           the broker's stream
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import Counter
+
+ASKED = {
+    "account": "asking for the account",
+    "asset": "asking for an instrument",
+    "order_by_client_id": "asking by client order id",
+    "order": "asking for an order",
+    "open_orders": "asking for open orders",
+    "orders_since": "asking for recent orders",
+    "fills_since": "asking for fills",
+    "cash_flows_since": "asking for cash flows",
+    "positions": "asking for positions",
+    "cancel": "cancelling an order",
+    "submit": "sending an order",
+}
+STEPS = {
+    "lease": "taking the lease",
+    "raise_fence": "raising the fence",
+    "history": "remembering",
+    "commit": "moving the cursor",
+}
+RECORDED = {"intent": "an intent", "order": "an order", "outcome": "an outcome", "fill": "a fill", "position": "a position"}
+
+
+class Point:
+    """One fault: `<kill|freeze> <before|after> <what>[ #n]`, at the n-th time. Strikes once. Empty: none."""
+
+    def __init__(self, text: str) -> None:
+        self.deed, _, rest = text.partition(" ")
+        self.moment, _, number = rest.partition(" #")
+        self._number = int(number or 1)
+        self._passed: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def passing(self, moment: str) -> None:
+        """From any thread. Does not return where the process is killed here."""
+        with self._lock:
+            self._passed[moment] += 1
+            strikes = moment == self.moment and self._passed[moment] == self._number
+        if strikes:
+            os.kill(os.getpid(), signal.SIGKILL if self.deed == "kill" else signal.SIGSTOP)
