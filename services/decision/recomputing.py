@@ -44,6 +44,7 @@ class Known:
 
     tape: Tape
     facts: Recent = field(default_factory=Recent)
+    positions: Recent = field(default_factory=Recent)  # apart: one may stand for days
     decisions: list[Decision] = field(default_factory=list)
     calls: dict[tuple[str, str], list[ModelCall]] = field(default_factory=dict)
 
@@ -79,7 +80,7 @@ class Recomputing:
         elif isinstance(fact, Market):
             self._markets.put(fact)
         elif isinstance(fact, Position):
-            self._known(fact).facts.put(fact)
+            self._known(fact).positions.put(fact)
         elif isinstance(fact, Bar) and seen.part is None:
             self._known(fact, fact.timeframe.seconds).tape.take_bar(fact)
         elif isinstance(fact, Indicators) and seen.part is None:
@@ -140,7 +141,7 @@ class Recomputing:
 
     def _question(self, known: Known, fact: Prompt | Signal | Abstention) -> Question | str:
         """What the engine was asked; why it is not known."""
-        found = [known.facts.get(name) or self._markets.get(name) for name in fact.inputs]
+        found = [known.facts.get(name) or known.positions.get(name) or self._markets.get(name) for name in fact.inputs]
         indicators = found[0] if found else None
         if not isinstance(indicators, Indicators):
             return f"the indicators behind a {'prompt' if isinstance(fact, Prompt) else 'signal'} are not in the journal"

@@ -31,7 +31,7 @@ from shared.domain.errors import FactInvalid
 from shared.domain.fact import Fact
 
 PROGRESS = "progress.json"
-RUN = 20_000  # entries sorted in memory at a time; a longer day is merged from temporary files
+RUN = 50_000  # entries sorted in memory at a time; a longer day is merged from temporary files
 # Of one millisecond, causes stand before what they led to.
 _PLACE = {name: place for place, name in enumerate(TOPICS)} | {"config": -2, "trading": -1, "trade_settings": -1}
 _LINE = re.compile(r'\{"key":"([^"\\]*)","cursor":"([0-9]*-?[0-9]*)","fact":(.*),"seal":"([0-9a-f]{16})"\}\n?')

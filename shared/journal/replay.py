@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -142,10 +143,41 @@ class Mark:
 INPUT = Mark("input")
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One of several runs side by side. A chain stays within one symbol, so whole symbols are dealt out."""
+
+    number: int
+    of: int
+
+    def has(self, symbol: str) -> bool:
+        return zlib.crc32(symbol.encode()) % self.of == self.number
+
+
+def merged(reports: Sequence[Report]) -> Report:
+    """What runs side by side found, as one would have found it alone."""
+    whole = Report()
+    for report in reports:
+        for name, tally in report.topics.items():
+            known = whole.topics.setdefault(name, Tally())
+            for count in ("facts", "equal", "differ", "lost", "recorded", "again"):
+                setattr(known, count, getattr(known, count) + getattr(tally, count))
+        whole.differences += report.differences
+        whole.absent += report.absent
+        whole.broken += report.broken
+        whole.unread += report.unread
+        whole.lost += report.lost
+        whole.notes += [note for note in report.notes if note not in whole.notes]
+    for found in (whole.differences, whole.absent):
+        found.sort(key=lambda one: one.place)
+    return whole
+
+
 class Replay:
     """One run. `begins` and `ends` bound what is compared by the moment it was written; what comes before is only known.
 
     marks  what came of each fact named in `watched`, by id
+    share  the symbols that are this run's, where several divide a day among them
     """
 
     def __init__(
@@ -156,17 +188,20 @@ class Replay:
         ends: datetime | None = None,
         symbols: Iterable[str] = (),
         watched: Iterable[str] = (),
+        share: Share | None = None,
     ) -> None:
         self._parts = parts
         self._begins = begins
         self._ends = ends
         self._symbols = frozenset(symbols)
+        self._share = share
         self._known: set[str] = set()
         self._named: dict[str, Absent] = {}
         self._since: dict[str, datetime] = {}
         self.marks: dict[str, Mark] = dict.fromkeys(watched, INPUT)
         self._place = 0
         self._first: datetime | None = None
+        self._topics: set[str] = set()
         self.report = Report()
 
     def warm(self, entries: Iterable[JournalEntry]) -> None:
@@ -190,28 +225,34 @@ class Replay:
     def _take(self, entry: JournalEntry, *, before: bool) -> None:
         name, _, rest = entry.key.partition(":")
         symbol, part = where(rest)
-        if self._symbols and symbol is not None and symbol not in self._symbols:
+        self._place += 1  # of every entry, so that runs side by side number alike
+        if self._is_others(symbol):
             return
-        self._place += 1
         self._first = self._first or entry.written_at
-        if not before and name not in self.report.topics:
-            self.report.topics[name] = Tally()
-        if not before:
-            self.report.topics[name].facts += 1
+        self._topics.add(name)
+        # What belongs to no symbol is known to every run side by side, and counted by one of them.
+        counted = not before and (symbol is not None or self._share is None or self._share.number == 0)
+        if counted:
+            self.report.topics.setdefault(name, Tally()).facts += 1
         try:
-            if not entry.intact and not before:
+            if counted and not entry.intact:
                 self.report.broken.append((self._place, _id_of(entry)))
             if name in IDLE:
                 return
             fact = entry.fact()
         except (FactInvalid, ValueError) as error:
-            if not before:
+            if counted:
                 self.report.unread.append(f"{entry.key} at {entry.cursor}: {error}")
             return
         seen = Seen(self._place, name, part, fact, before)
         self._note_inputs(seen)
         for one in self._parts:
             self._file(one.take(seen))
+
+    def _is_others(self, symbol: str | None) -> bool:
+        if symbol is None:
+            return False
+        return bool(self._symbols and symbol not in self._symbols) or (self._share is not None and not self._share.has(symbol))
 
     def _note_inputs(self, seen: Seen) -> None:
         self._known.add(seen.fact.id)
@@ -229,7 +270,7 @@ class Replay:
         if moment := _MOMENT.search(name):
             return datetime.fromisoformat(moment[0]) < self._first
         if topic is not None and topic.scope == "global":
-            return topic.name not in self.report.topics
+            return topic.name not in self._topics
         return self._since[name] < self._first
 
     def _file(self, found: Iterable[Made | Absent]) -> None:
