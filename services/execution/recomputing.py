@@ -35,6 +35,7 @@ from shared.trading.states import Barrier, Switches
 from shared.trading.targets import aim
 
 PATIENCE = 100
+NEAR = 8  # places within which facts may have been written in one moment
 KEPT = 20_000
 ZERO = Decimal(0)
 # Outcomes that need nobody to be asked, and follow from the decision and what is held alone.
@@ -57,8 +58,8 @@ class Recomputing:
         self._facts = Recent()  # by id
         self._orders: defaultdict[str, dict[str, Order]] = defaultdict(dict)  # by client order id, by fact id
         self._steps: defaultdict[str, dict[str, Seen]] = defaultdict(dict)  # intents of a gate that is not known yet, by client order id
-        self._sizings: list[TradeSettings] = []
-        self._positions: defaultdict[str, deque[Position]] = defaultdict(lambda: deque(maxlen=PATIENCE))
+        self._sizings: list[tuple[int, TradeSettings]] = []
+        self._positions: defaultdict[str, deque[tuple[int, Position]]] = defaultdict(lambda: deque(maxlen=PATIENCE))
         self._waiting: deque[Seen] = deque()
         self._newest: dict[str, datetime] = {}  # the newest decided bar's close, by symbol
         self._plans = Recent()
@@ -75,11 +76,11 @@ class Recomputing:
         if isinstance(fact, Decision | Command | TradingSwitch | Halt | Pause | TradeSettings | Intent | Order | Fill | Outcome | Position):
             self._facts.put(fact.id, fact)
         if isinstance(fact, TradeSettings):
-            self._sizings.append(fact)
+            self._sizings.append((seen.place, fact))
         elif isinstance(fact, Decision):
             self._newest[str(fact.symbol)] = max(fact.at, self._newest.get(str(fact.symbol), fact.at))
         elif isinstance(fact, Position):
-            self._positions[str(fact.symbol)].append(fact)
+            self._positions[str(fact.symbol)].append((seen.place, fact))
         elif isinstance(fact, Order):
             self._orders[fact.client_order_id][fact.id] = fact
         self._chains.take(seen)
@@ -193,7 +194,7 @@ class Recomputing:
         if isinstance(origin, str):
             decided = origin
         elif told_moment is not None:
-            decided = self._plan(origin, fact, told_moment)
+            decided = self._plan(origin, seen, fact, told_moment)
         if fact.client_order_id and fact.client_order_id in self._steps and (told_moment is not None or fact.outcome != "submitted"):
             yield from self._settle_steps(fact, decided)
         if isinstance(origin, str) or (isinstance(decided, str) and told_moment is not None):
@@ -216,14 +217,14 @@ class Recomputing:
             return of_command(found, fact.symbol, limit=Decimal(str(quantity)) if quantity else None)
         return f"the {fact.origin} behind an outcome is not in the journal"
 
-    def _plan(self, origin: Origin, fact: Outcome, seen: Mapping[str, Any]) -> Want | Stop | str:
-        key = f"{origin.symbol}|{origin.id}|{seen.get('now')}"
+    def _plan(self, origin: Origin, seen: Seen, fact: Outcome, moment: Mapping[str, Any]) -> Want | Stop | str:
+        key = f"{origin.symbol}|{origin.id}|{moment.get('now')}"
         if key not in self._plans:
-            self._plans.put(key, self._plan_anew(origin, fact, seen))
+            self._plans.put(key, self._plan_anew(origin, seen.place, fact, moment))
         found: Want | Stop | str = self._plans[key]
         return found
 
-    def _plan_anew(self, origin: Origin, fact: Outcome, seen: Mapping[str, Any]) -> Want | Stop | str:
+    def _plan_anew(self, origin: Origin, place: int, fact: Outcome, seen: Mapping[str, Any]) -> Want | Stop | str:
         settings = self.settings(fact.config)
         if isinstance(settings, str):
             return settings
@@ -234,11 +235,22 @@ class Recomputing:
             now = situation(seen, Switches(**standing))
         except (KeyError, ValueError, ArithmeticError, TypeError) as error:
             return f"what the gate saw cannot be read: {error}"
-        sizing = next((one for one in reversed(self._sizings) if one.made_at <= now.now), None)
-        position = next((one for one in reversed(self._positions[origin.symbol]) if one.made_at <= now.now), None)
-        moment = Moment(origin.symbol, settings, Recorded(now, sizing, position), fact)
+        recorded = Recorded(now, self._sizing(place, fact), self._position(origin.symbol, place, now.now))
+        moment = Moment(origin.symbol, settings, recorded, fact)
         self._plans.put(f"moment|{origin.symbol}|{origin.id}", moment)
         return plan(origin, moment, self._pending(fact))
+
+    def _sizing(self, place: int, fact: Outcome) -> TradeSettings | None:
+        """As the intent names it; where none was recorded, the newest by then."""
+        for seen in self._steps.get(fact.client_order_id or "", {}).values():
+            for name in seen.fact.inputs:
+                if isinstance(found := self._facts.get(name), TradeSettings):
+                    return found
+        return next((one for where, one in reversed(self._sizings) if where < place), None)
+
+    def _position(self, symbol: str, place: int, at: datetime) -> Position | None:
+        """As last told then. Clocks of two processes differ, so what stands far behind in the journal was not known, whatever its time."""
+        return next((one for where, one in reversed(self._positions[symbol]) if where < place + NEAR and one.made_at <= at), None)
 
     def _pending(self, fact: Outcome) -> Intent | None:
         """The intent as it stood when the gate was asked once more; None the first time."""
@@ -253,7 +265,7 @@ class Recomputing:
         found = [self._facts.get(name) for name in fact.inputs]
         intent = next((one for one in found if isinstance(one, Intent)), None)
         order = next((one for one in found if isinstance(one, Order)), None)
-        kind, code, reason = self._said(fact, origin, decided, order)
+        kind, code, reason = self._said(seen, fact, origin, decided, order)
         if order is not None and intent is not None and fact.origin != "command":
             origin = origin_of(intent)
         checks: tuple[Finding, ...] = () if isinstance(decided, str) else decided.checks
@@ -261,7 +273,7 @@ class Recomputing:
         shown = told(order) if order is not None else None
         return Made(seen, scribe.outcome(origin, fact.revision, kind, code, reason, checks=checks, intent=intent, order=shown))
 
-    def _said(self, fact: Outcome, origin: Origin, decided: Want | Stop | str, order: Order | None) -> tuple[Any, str, str]:
+    def _said(self, seen: Seen, fact: Outcome, origin: Origin, decided: Want | Stop | str, order: Order | None) -> tuple[Any, str, str]:
         """(kind, code, words): by the gate, by the order's end, by what was aimed at; else by circumstance, as recorded."""
         if isinstance(decided, Stop):
             return kind_of(decided.barrier.code), decided.barrier.code, decided.barrier.reason
@@ -270,7 +282,7 @@ class Recomputing:
         if order is not None:
             return ending(told(order), withdrawn=fact.code == "withdrawn")
         aimed = fact.code in AIMS or (fact.outcome == "skipped" and (fact.code not in CODES or self._stands(fact, origin)))
-        if aimed and isinstance(decided, str) and (found := self._aimed(fact, origin)):
+        if aimed and isinstance(decided, str) and (found := self._aimed(seen.place, fact, origin)):
             return kind_of(found.code), found.code, found.reason
         return kind_of(fact.code) if fact.code in CODES else fact.outcome, fact.code, fact.reason
 
@@ -278,12 +290,12 @@ class Recomputing:
         """Told as superseded, and no newer decision of the symbol is known."""
         return fact.code == "superseded" and self._newest.get(origin.symbol, origin.at) <= origin.at
 
-    def _aimed(self, fact: Outcome, origin: Origin) -> Barrier | None:
+    def _aimed(self, place: int, fact: Outcome, origin: Origin) -> Barrier | None:
         """What follows from the decision and what is held; dust counts as nothing."""
         settings = self.settings(fact.config)
         if origin.action is None or isinstance(settings, str):
             return None
-        position = next((one for one in reversed(self._positions[origin.symbol]) if one.made_at <= fact.made_at), None)
+        position = self._position(origin.symbol, place, fact.made_at)
         held = position.quantity if position else ZERO
         limits = settings.limits
         for quantity in (held, ZERO):

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from services.execution.recomputing import create
+from services.execution.settings import ExecutionSettings
 from shared.bus.port import Ref
 from shared.bus.topics import CONFIG
 from shared.domain.trading import Configuration
 from shared.journal.files import JournalEntry
 from shared.journal.replay import Replay, Report
 from tests.journals import changed, entries_of, without
+from tests.services.execution.campaign import schedule, verdict
 from tests.services.execution.rig import START, Rig, rigged
 
 SYMBOL = "BTC/USD"
@@ -28,14 +30,14 @@ def replayed(entries: list[JournalEntry]) -> Report:
     return report
 
 
+def configured(settings: ExecutionSettings) -> Configuration:
+    times = {"id": "config|execution|1", "at": START, "made_at": START}
+    return Configuration(**times, config=settings.fingerprint, process="execution", version="0", settings=settings.public())
+
+
 def recorded(script: Script, **given: Any) -> list[JournalEntry]:
     async def test(rig: Rig) -> list[JournalEntry]:
-        settings = rig.settings
-        configuration = Configuration(
-            id="config|execution|1", at=START, made_at=START, config=settings.fingerprint, process="execution", version="0",
-            settings=settings.public(),
-        )  # fmt: skip
-        await rig.bus.publish(Ref(CONFIG, part="execution"), configuration)
+        await rig.bus.publish(Ref(CONFIG, part="execution"), configured(rig.settings))
         await script(rig)
         await rig.until(lambda: not rig.actives[-1].desk.recorder.depth, "everything written")
         return await entries_of(rig.bus)
@@ -102,6 +104,27 @@ def test_whatever_happens_comes_out_the_same(script: Script) -> None:
     assert report.digests() == report.digests("again")
     assert report.topics["outcome"].equal
     assert not report.lost or script in {a_broker_in_trouble, killed_in_between}  # asked again, or lost with the process that asked
+
+
+@pytest.mark.parametrize("first", range(0, 40, 10))
+def test_whatever_a_schedule_of_faults_does_to_it_comes_out_the_same(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Crashes, takeovers, skewed clocks, lost seconds of Redis: facts may be lost, and none comes out differently."""
+    journals: list[list[JournalEntry]] = []
+    reach = verdict.Verdict.reach
+
+    async def reach_and_keep(self: verdict.Verdict) -> None:
+        await reach(self)
+        settings = self.stage.replicas[0].process.settings
+        await self.stage.bus.publish(Ref(CONFIG, part="execution"), configured(settings))
+        entries = await entries_of(self.stage.bus)
+        journals.append(sorted(entries, key=lambda entry: entry.key != "config:execution"))
+
+    monkeypatch.setattr(verdict.Verdict, "reach", reach_and_keep)
+    for seed in range(first, first + 10):
+        schedule.play(seed)
+        report = replayed(journals.pop())
+        assert report.differences == [], seed
+        assert report.digests() == report.digests("again")
 
 
 def test_replaying_twice_gives_the_same_digests() -> None:
