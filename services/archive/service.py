@@ -11,6 +11,7 @@ from services.archive import stores
 from services.archive.settings import ArchiveSettings
 from services.archive.stores import Store
 from shared.bus.port import Bus, Claim, Ref
+from shared.bus.topics import WEEK
 from shared.domain.errors import BusUnavailable, TradingError
 from shared.domain.fact import Fact
 from shared.journal.files import JournalEntry, cursor_order
@@ -22,6 +23,7 @@ PAGE = 1_000
 TRIM_EVERY = timedelta(minutes=2)
 # Under memory pressure an exported entry stays this long: enough for every listener's slow beat and for the charts' newest stretch.
 KEEP_UNDER_PRESSURE = timedelta(minutes=15)
+IDS_UNDER_PRESSURE = timedelta(hours=1)  # of what is not about orders: longer than a bar is decided on
 
 
 class DiskFull(TradingError):
@@ -71,14 +73,14 @@ async def _rest(process: Process[ArchiveSettings], seconds: float) -> None:
 async def _turn(process: Process[ArchiveSettings], store: Store, *, trim_due: bool) -> None:
     keep = timedelta(hours=process.settings.journal_keep_hours)
     try:
-        pressed = (await process.bus.health()).nearly_full
+        pressed = (await process.bus.health()).filling
         refs = await process.bus.histories()
         for ref in refs:
             process.counters["exported"] += await export(process.bus, store, ref)
         if pressed or trim_due:
             horizon = process.clock.now() - (min(keep, KEEP_UNDER_PRESSURE) if pressed else keep)
             for ref in refs:
-                process.counters["trimmed"] += await trim(process.bus, store, ref, before=horizon)
+                process.counters["trimmed"] += await trim(process.bus, store, ref, before=horizon, ids=ids_of(ref, pressed=pressed))
     except TradingError as error:
         process.report(error)
 
@@ -98,13 +100,18 @@ async def export(bus: Bus, store: Store, ref: Ref[Fact]) -> int:
         count += len(page)
 
 
-async def trim(bus: Bus, store: Store, ref: Ref[Fact], *, before: datetime) -> int:
+def ids_of(ref: Ref[Fact], *, pressed: bool) -> timedelta:
+    """How long the ids of this history are kept."""
+    return min(ref.topic.ids, IDS_UNDER_PRESSURE) if pressed and ref.topic.ids < WEEK else ref.topic.ids
+
+
+async def trim(bus: Bus, store: Store, ref: Ref[Fact], *, before: datetime, ids: timedelta | None = None) -> int:
     """Removes entries written before `before` that the store has, but never the topic's newest `keep`. How many went."""
     newest = await bus.history(ref, limit=ref.topic.keep + 1, newest_first=True)
     if len(newest) <= ref.topic.keep:
         return 0
     limits = (store.cursor(ref.key), f"{int(before.timestamp() * 1_000)}-0", newest[-1].cursor)
-    return await bus.trim(ref, through=min(limits, key=cursor_order)) if all(limits) else 0
+    return await bus.trim(ref, through=min(limits, key=cursor_order), ids=ids) if all(limits) else 0
 
 
 async def check(settings: ArchiveSettings) -> Sequence[Finding]:

@@ -158,6 +158,11 @@ class Health:
         """Entries stop: what has no `room` is refused with BusFull."""
         return bool(self.limit_bytes) and self.used_bytes > 0.9 * self.limit_bytes
 
+    @property
+    def filling(self) -> bool:
+        """What has been exported goes now, in time before entries would stop."""
+        return bool(self.limit_bytes) and self.used_bytes > 0.75 * self.limit_bytes
+
 
 Refused = Callable[[Ref[Any], TradingError], None]
 
@@ -251,8 +256,11 @@ class Bus(Protocol):
 
     def gate(self, *, timeout: timedelta = timedelta(seconds=1)) -> Gate: ...
 
-    async def trim(self, ref: Ref[Any], *, through: str, ids_before: timedelta = timedelta(days=7)) -> int:
-        """Removes history entries up to and including the cursor, and ids older than `ids_before`. How many entries went."""
+    async def trim(self, ref: Ref[Any], *, through: str, ids: timedelta | None = None) -> int:
+        """Removes history entries up to and including the cursor, and of those the ids older than `ids`. How many entries went.
+
+        ids  the topic's own lifetime of ids where None
+        """
         ...
 
     async def health(self) -> Health: ...

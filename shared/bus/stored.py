@@ -166,8 +166,8 @@ class StoredBus:
     def gate(self, *, timeout: timedelta = timedelta(seconds=1)) -> Gate:
         return StoredGate(self._store.gate(timeout.total_seconds()))
 
-    async def trim(self, ref: Ref[Any], *, through: str, ids_before: timedelta = timedelta(days=7)) -> int:
-        before = int((time.time() - ids_before.total_seconds()) * 1_000)
+    async def trim(self, ref: Ref[Any], *, through: str, ids: timedelta | None = None) -> int:
+        before = int((time.time() - (ref.topic.ids if ids is None else ids).total_seconds()) * 1_000)
         before = min(before, keys.place(through)[0])  # an id outlives its entry, never the other way round
         return await self._store.trim(keys.history_of(ref.key), keys.ids_of(ref.key), through, before)
 

@@ -57,6 +57,8 @@ class Topic(Generic[F_co]):
     every    read losslessly, by cursor; others conflate to the newest
     history  kept as a stream until the archive has exported it; False: only the latest
     keep     newest entries that stay whatever their age, for charts and for whoever starts
+    ids      how long it is known at least that a fact was created, so that creating it again changes nothing; never shorter than its entry
+             stands in the history
     expires  the key's lifetime without a new fact; None: for ever
     room     may still be written when Redis nears its memory limit (whatever an exit needs, intents, the switch)
     """
@@ -69,6 +71,7 @@ class Topic(Generic[F_co]):
     every: bool = False
     history: bool = True
     keep: int = 100
+    ids: timedelta = timedelta(days=1)
     expires: timedelta | None = None
     room: bool = False
 
@@ -118,6 +121,8 @@ def _by(*names: str) -> frozenset[str]:
     return frozenset(names)
 
 
+# What the broker may be asked about long after: reconciliation goes back to the last one, and further by ten minutes.
+WEEK = timedelta(days=7)
 PEOPLE = ("dashboard", "cli")
 PROCESSES = ("market_data", "decision", "execution", "archive", "dashboard")
 
@@ -133,10 +138,10 @@ SIGNAL: Topic[Signal | Abstention] = Topic("signal", View, _by("decision"), part
 DECISION = Topic[Decision]("decision", Decision, _by("decision"), every=True, room=True)
 MODEL = Topic[ModelState]("model", ModelState, _by("decision"), scope="global")
 # ---- execution -----------------------------------------------------------------------------------------------------------------
-INTENT = Topic[Intent]("intent", Intent, _by("execution"), every=True, room=True)
+INTENT = Topic[Intent]("intent", Intent, _by("execution"), every=True, ids=WEEK, room=True)
 OUTCOME = Topic[Outcome]("outcome", Outcome, _by("execution"), every=True, room=True)
-ORDER = Topic[Order]("order", Order, _by("execution"), every=True, room=True)
-FILL = Topic[Fill]("fill", Fill, _by("execution"), every=True, room=True)
+ORDER = Topic[Order]("order", Order, _by("execution"), every=True, ids=WEEK, room=True)
+FILL = Topic[Fill]("fill", Fill, _by("execution"), every=True, ids=WEEK, room=True)
 POSITION = Topic[Position]("position", Position, _by("execution"), room=True)
 ACCOUNT = Topic[Account]("account", Account, _by("execution"), scope="global", keep=2_000, room=True)
 # One reading of the account an hour, for curves over weeks and months.
@@ -144,14 +149,16 @@ EQUITY = Topic[Account]("equity", Account, _by("execution"), scope="global", kee
 INSTRUMENT = Topic[Instrument]("instrument", Instrument, _by("execution"), keep=3)
 BINDING = Topic[Binding]("binding", Binding, _by("execution"), scope="global", room=True)
 # ---- the switch ----------------------------------------------------------------------------------------------------------------
-TRADING = Topic[TradingSwitch]("trading", TradingSwitch, _by(*PEOPLE, "execution"), scope="global", every=True, room=True)
-HALT = Topic[Halt]("halt", Halt, _by(*PEOPLE, "execution"), scope="global", every=True, room=True)
+TRADING = Topic[TradingSwitch]("trading", TradingSwitch, _by(*PEOPLE, "execution"), scope="global", every=True, ids=WEEK, room=True)
+HALT = Topic[Halt]("halt", Halt, _by(*PEOPLE, "execution"), scope="global", every=True, ids=WEEK, room=True)
 TRADING_EFFECTIVE = Topic[TradingEffective]("trading_effective", TradingEffective, _by("execution"), scope="global", every=True, room=True)
-PAUSE = Topic[Pause]("pause", Pause, _by(*PEOPLE, "execution"), every=True, room=True)
-TRADE_SETTINGS = Topic[TradeSettings]("trade_settings", TradeSettings, _by(*PEOPLE, "execution"), scope="global", every=True, room=True)
-COMMAND = Topic[Command]("command", Command, _by(*PEOPLE), scope="global", every=True, room=True)
+PAUSE = Topic[Pause]("pause", Pause, _by(*PEOPLE, "execution"), every=True, ids=WEEK, room=True)
+TRADE_SETTINGS = Topic[TradeSettings](
+    "trade_settings", TradeSettings, _by(*PEOPLE, "execution"), scope="global", every=True, ids=WEEK, room=True
+)
+COMMAND = Topic[Command]("command", Command, _by(*PEOPLE), scope="global", every=True, ids=WEEK, room=True)
 COMMAND_RESULT = Topic[CommandResult](
-    "command_result", CommandResult, _by("execution", "decision", "market_data"), scope="global", every=True, room=True
+    "command_result", CommandResult, _by("execution", "decision", "market_data"), scope="global", every=True, ids=WEEK, room=True
 )
 # ---- every process -------------------------------------------------------------------------------------------------------------
 CONFIG = Topic[Configuration]("config", Configuration, _by(*PROCESSES), scope="global", parts="process", every=True, room=True)

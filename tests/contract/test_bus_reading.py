@@ -141,9 +141,9 @@ async def test_ids_grow_old_with_their_entries_and_never_before(bus: Bus) -> Non
     cursors = await _fill(bus, 2)
     await asyncio.sleep(0.02)
     later = await bus.publish(BTC, decision(at=CLOSE + 9 * MINUTE))
-    await bus.trim(BTC, through=cursors[1], ids_before=timedelta(0))
+    await bus.trim(BTC, through=cursors[1], ids=timedelta(0))
     assert await bus.exists(BTC, decision(at=CLOSE + 9 * MINUTE).id)
-    await bus.trim(BTC, through=later.cursor, ids_before=timedelta(0))
+    await bus.trim(BTC, through=later.cursor, ids=timedelta(0))
     assert not await bus.exists(BTC, decision().id)
 
 

@@ -316,7 +316,7 @@ async def test_entries_stop_first_and_exits_last_when_memory_ends(tmp_path: Path
         history = await bus.history(prompts)
         assert len(history) == written
         server.call("DEL", "padding")
-        await bus.trim(prompts, through=history[-1].cursor, ids_before=timedelta(0))
+        await bus.trim(prompts, through=history[-1].cursor, ids=timedelta(0))
         async with asyncio.timeout(5):
             while True:
                 try:

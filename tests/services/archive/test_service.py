@@ -12,7 +12,7 @@ from services.archive.settings import ArchiveSettings
 from services.archive.stores.files import create
 from shared.bus.memory import MemoryBus
 from shared.bus.port import Ref
-from shared.bus.topics import BAR, DECISION, HALT
+from shared.bus.topics import BAR, DECISION, HALT, INDICATORS, ORDER
 from shared.journal.files import read
 from shared.runtime.process import Process
 from tests import facts
@@ -132,3 +132,10 @@ async def test_what_this_version_cannot_read_is_exported_as_it_stands(settings, 
 
     assert await service.export(bus, create(settings), ref) == 2
     assert [json.loads(entry.raw) for entry in read(settings.journal_dir)] == [json.loads(newer), "<html>\nnot a fact"]
+
+
+def test_ids_of_orders_outlive_those_of_prices_and_memory_pressure() -> None:
+    price, order = Ref(INDICATORS, "AAPL"), Ref(ORDER, "AAPL")
+    assert service.ids_of(price, pressed=False) == timedelta(days=1)
+    assert service.ids_of(price, pressed=True) == timedelta(hours=1)
+    assert service.ids_of(order, pressed=True) == service.ids_of(order, pressed=False) == timedelta(days=7)
