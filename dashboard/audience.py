@@ -259,6 +259,10 @@ class Audience:
             wait = client.snapshot_at + SNAPSHOT_PERIOD - now
             if wait > 0:
                 return wait
+            if self._lines.waiting(client.sid) > DRAINED:
+                # Whoever asks and takes nothing would fill the memory with snapshots.
+                client.behind_since = now
+                return PERIOD
             self._send_snapshot(client, now)
         if client.hidden and now < client.not_before:
             return client.not_before - now if client.backlog else None

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from werkzeug.wsgi import ClosingIterator
 
+from dashboard.arrivals import comes_whole
 from dashboard.settings import DashboardSettings, is_loopback
 from dashboard.wire import dumps
 
@@ -74,7 +75,7 @@ class Gate:
             return self._app(environ, start_response)
         if refused := self._refused(environ, path, method):
             return _answer(start_response, *refused)
-        if path == HALT_PATH and method == "POST":
+        if path == HALT_PATH and method == "POST" and comes_whole(environ):
             return self._app(environ, start_response)
         leave = self._enter("sockets" if path.startswith(SOCKET_PATH) else "requests")
         if leave is None:

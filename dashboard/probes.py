@@ -22,7 +22,8 @@ def livez() -> ResponseReturnValue:
 @blueprint.get("/healthz")
 def healthz() -> ResponseReturnValue:
     """Whether this process works; Redis may be away."""
-    working = desk().portal.alive
+    relay = desk().relay
+    working = desk().portal.alive and not (relay is not None and relay.stuck)
     return answer({"status": "ok" if working else "the relay has stopped", "version": VERSION}, 200 if working else 503)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing, suppress
 from datetime import timedelta
@@ -28,6 +29,7 @@ from shared.runtime.process import HEARTBEAT_SECONDS, Process, every
 CONSUMER = "dashboard"
 LOOK = timedelta(seconds=1)  # between two looks at Redis's health
 BEATS = timedelta(seconds=2)  # between two readings of the heartbeats, which have names nobody knows beforehand
+STUCK = timedelta(seconds=20)
 DISCOVERY = timedelta(seconds=10)  # between two searches for new symbols, timeframes and engines
 OPEN_ORDERS_LOOKED_THROUGH = 200
 # The newest of each origin: a decision's may lie behind those of many stops.
@@ -63,6 +65,7 @@ class Relay:
         self._more: list[asyncio.Task[None]] = []
         self._run_id = ""
         self._reachable: bool | None = None
+        self.turned_at = time.monotonic()
         self._greeting = json.dumps({"reachable": False, "since": iso(process.clock.now()), "detail": "the dashboard is starting"})
 
     # ---- life ------------------------------------------------------------------------------------------------------------------
@@ -82,12 +85,18 @@ class Relay:
         return self._greeting
 
     @property
+    def stuck(self) -> bool:
+        """Whether its loop has not turned for a while; it does so once a second, also without Redis."""
+        return time.monotonic() - self.turned_at > STUCK.total_seconds()
+
+    @property
     def reachable(self) -> bool:
         return bool(self._reachable)
 
     async def _pump(self) -> None:
         loop, clock = asyncio.get_running_loop(), self.process.clock
         while True:
+            self.turned_at = time.monotonic()
             wait = self._audience.flush(loop.time(), clock.now().timestamp())
             self.process.counters["clients"] = self._audience.size
             self._wake.clear()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import selectors
 import signal
 import socket
 import tempfile
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -17,14 +19,16 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
-from gunicorn.util import close_graceful
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from dashboard.gate import THREADS
+from dashboard.arrivals import Arrival, look_at
+from dashboard.gate import SOCKET_PATH, THREADS
 from dashboard.settings import DashboardSettings
 
 GRACE_SECONDS = 5
-HEAD_SECONDS, REQUEST_SECONDS, LINGER_SECONDS = 5.0, 30.0, 0.5
+HEAD_SECONDS, REQUEST_SECONDS, LINGER_SECONDS, DRAIN_SECONDS = 5.0, 30.0, 0.5, 0.05
+LOOK_SECONDS = 0.05  # between two looks at what has come in part
+MAX_SILENT = 300  # connections that wait; of more the oldest makes room
 MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 (gunicorn's heartbeat file, which must not wait for a disk)
 
 
@@ -41,58 +45,116 @@ class QuietLogger(Logger):  # type: ignore[misc]
 
 
 class Connection(TConn):  # type: ignore[misc]
-    """One that is closed where it was served.
+    """One that has closed itself, as a WebSocket has, is closed once more without ado."""
 
-    The library lingers, up to two seconds for each, in the thread that accepts and hands out everything else; and what has closed itself,
-    as a WebSocket has, it counts twice.
-    """
-
-    def linger(self) -> None:
-        close_graceful(self.sock, timeout=LINGER_SECONDS)
-
-    def close(self, graceful: bool = False) -> None:  # noqa: ARG002 (the library's signature)
+    def close(self, graceful: bool = False) -> None:  # noqa: ARG002 (the library's signature; it lingers for seconds)
         with suppress(OSError):
             super().close()
 
 
 class PatientWorker(ThreadWorker):  # type: ignore[misc]
-    """Threads are for those who ask for something: a connection that says nothing waits without one.
+    """Threads are for requests that are there: a connection that says nothing, or not all of it, waits without one.
 
-    One that is slow to ask, or to take its answer, is ended. A WebSocket may stay.
+    One that is slow to take its answer, or to send a long body, is ended. A WebSocket may stay.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._deadlines: dict[Connection, float] = {}
+        self._partial: list[Connection] = []
+        self._leaving: list[Connection] = []
+        self._look_at = 0.0
         self._guard = threading.Lock()
 
+    # ---- on the thread that accepts and hands out --------------------------------------------------------------------------------
     def accept(self, listener: socket.socket) -> None:
-        """Waits for the first byte in the poller, not in a thread."""
         try:
             client, address = listener.accept()
         except OSError:
             return
         self.nr_conns += 1
-        conn = Connection(self.cfg, client, address, listener.getsockname())
+        if len(self.pending_conns) >= MAX_SILENT:
+            self._drop(self.pending_conns.popleft())
+        self._wait_for(Connection(self.cfg, client, address, listener.getsockname()))
+
+    def _wait_for(self, conn: Connection) -> None:
         conn.timeout = time.monotonic() + HEAD_SECONDS
         self.pending_conns.append(conn)
-        self.poller.register(client, 1, lambda ready: self.on_pending_socket_readable(conn, ready))
+        self.poller.register(conn.sock, selectors.EVENT_READ, lambda _sock: self._hear(conn))
 
-    def handle(self, conn: Connection) -> Any:
-        self._expect(conn, HEAD_SECONDS)
+    def on_client_socket_readable(self, conn: Connection, client: Any) -> None:
+        """One that was kept alive asks again."""
+        self.poller.unregister(client)
+        self.keepalived_conns.remove(conn)
+        self._wait_for(conn)
+        self._hear(conn)
+
+    def _hear(self, conn: Connection) -> None:
+        """What is there already is not told of twice: of what is not whole the rest is looked for by and by."""
+        if conn not in self.pending_conns:
+            return  # it made room for another one meanwhile
+        with suppress(KeyError, ValueError):
+            self.poller.unregister(conn.sock)
+        arrival = look_at(conn.sock)
+        if arrival is Arrival.PARTIAL:
+            self._partial.append(conn)
+            return
+        self.pending_conns.remove(conn)
+        if arrival is Arrival.WHOLE:
+            conn.data_ready = True
+            self.enqueue_req(conn)
+        else:
+            self._drop(conn)
+
+    def _drop(self, conn: Connection) -> None:
+        with suppress(KeyError, ValueError):
+            self.poller.unregister(conn.sock)
+        self.nr_conns -= 1
+        conn.close()
+
+    def murder_pending(self) -> None:
+        now = time.monotonic()
+        for waiting in (self.pending_conns, self._leaving):
+            for conn in [conn for conn in waiting if conn.timeout <= now]:
+                waiting.remove(conn)
+                self._drop(conn)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        super().wait_for_and_dispatch_events(min(timeout, LOOK_SECONDS) if self._partial else timeout)
+        if self._partial and time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + LOOK_SECONDS
+            partial, self._partial = self._partial, []
+            for conn in partial:
+                self._hear(conn)
+
+    def finish_request(self, conn: Connection, fs: Future[Any]) -> None:
+        """The library lingers, up to two seconds for each, right here where everything else is handed out."""
+        if fs.cancelled() or fs.exception() is not None or fs.result():
+            super().finish_request(conn, fs)
+            return
         try:
-            kept = super().handle(conn)
-            if kept is False:
-                conn.linger()
-            return kept
-        finally:
-            with self._guard:
-                self._deadlines.pop(conn, None)
+            conn.sock.setblocking(False)
+            conn.sock.shutdown(socket.SHUT_WR)
+            self.poller.register(conn.sock, selectors.EVENT_READ, lambda _sock: self._see_off(conn))
+        except (OSError, ValueError):
+            self._drop(conn)
+            return
+        conn.timeout = time.monotonic() + LINGER_SECONDS
+        self._leaving.append(conn)
 
-    def handle_request(self, req: Any, conn: Connection) -> Any:
-        upgrade = any(name == "UPGRADE" and value.lower() == "websocket" for name, value in req.headers)
-        self._expect(conn, float("inf") if upgrade else REQUEST_SECONDS)
-        return super().handle_request(req, conn)
+    def _see_off(self, conn: Connection) -> None:
+        """What still comes is thrown away: closed on it, our answer might never be read."""
+        if conn not in self._leaving:
+            return
+        try:
+            more = conn.sock.recv(65_536)
+        except BlockingIOError:
+            return
+        except OSError:
+            more = b""
+        if not more:
+            self._leaving.remove(conn)
+            self._drop(conn)
 
     def notify(self) -> None:
         """Called at least once a second."""
@@ -103,6 +165,27 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         for conn in late:
             with suppress(OSError):
                 conn.sock.shutdown(socket.SHUT_RDWR)
+
+    # ---- on a request's own thread -----------------------------------------------------------------------------------------------
+    def handle(self, conn: Connection) -> Any:
+        self._expect(conn, HEAD_SECONDS)
+        try:
+            kept = super().handle(conn)
+            # What came with it of the next request is not waited for either: nobody who is well does that.
+            return kept and not conn.parser.unreader.buf.getvalue()
+        finally:
+            with self._guard:
+                self._deadlines.pop(conn, None)
+
+    def handle_request(self, req: Any, conn: Connection) -> Any:
+        upgrade = any(name == "UPGRADE" and value.lower() == "websocket" for name, value in req.headers)
+        stays = upgrade and req.method == "GET" and req.path.startswith(SOCKET_PATH)
+        self._expect(conn, float("inf") if stays else REQUEST_SECONDS)
+        return super().handle_request(req, conn)
+
+    def _keepalive_after(self, conn: Connection, keepalive: Any) -> bool:
+        """A body that nobody wanted to read is not waited for."""
+        return bool(keepalive) and bool(conn.parser.finish_body(deadline=time.monotonic() + DRAIN_SECONDS))
 
     def _expect(self, conn: Connection, seconds: float) -> None:
         with self._guard:

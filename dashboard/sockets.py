@@ -23,6 +23,8 @@ from shared.runtime.logging import get_logger
 MAX_MESSAGE = 4_096  # bytes from a client: a plea for a snapshot is all it has to say
 MAX_FRAMES, FRAME_SECONDS = 100, 10.0
 LOOK_SECONDS = 2.0
+ADMISSION_SECONDS = 5.0  # to say who one is, once connected
+ADMITTED = "tradermagic.admitted"
 PACKETS = frozenset("0123456")
 log = get_logger("dashboard")
 
@@ -39,9 +41,12 @@ class BoundedWebSocket(SimpleWebSocketWSGI):  # type: ignore[misc]
         super().__init__(handler, _server, max_message_size=MAX_MESSAGE, thread_class=partial(threading.Thread, daemon=True))
         self._frames = 0
         self._since = 0.0
+        self._environ: dict[str, Any] = {}
+        self._admission_ends = 0.0
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
+        self._environ, self._admission_ends = environ, time.monotonic() + ADMISSION_SECONDS
         raw: socket.socket = environ["gunicorn.socket"]
         self.open_sockets.add(raw)
         try:
@@ -51,9 +56,14 @@ class BoundedWebSocket(SimpleWebSocketWSGI):  # type: ignore[misc]
             shut(raw)  # whoever still reads from it, or writes to it, is done too
 
     def wait(self) -> str | None:
-        """The next message, None at the end. Looks now and then whether the connection still stands: the library may forget to say so."""
+        """The next message, None at the end: of the connection, of our patience with one that floods or that nobody was let in by.
+
+        Looks now and then whether the connection still stands: the library may forget to say so.
+        """
         message = None
         while message is None and self.ws.connected:
+            if self._uninvited():
+                return None
             try:
                 message = self.ws.receive(timeout=LOOK_SECONDS)
             except simple_websocket.ConnectionClosed:
@@ -65,6 +75,11 @@ class BoundedWebSocket(SimpleWebSocketWSGI):  # type: ignore[misc]
         if self._frames > MAX_FRAMES or not isinstance(message, str) or message[:1] not in PACKETS:
             return None
         return message
+
+
+    def _uninvited(self) -> bool:
+        """Places are few: who does not say who he is, or was refused, does not keep one."""
+        return not self._environ.get(ADMITTED) and time.monotonic() > self._admission_ends
 
 
 class SocketLines:
@@ -146,6 +161,7 @@ def attach(
             lines.opened(sid, request.environ.get("gunicorn.socket"))
             client = Client(sid, login=identity.login, expires_at=identity.expires_at)
             audience.join(client, time.monotonic(), greeting=greeting())
+            request.environ[ADMITTED] = True
         except Exception:
             # The library lets a client in when this handler fails: whatever went wrong, nobody is let in by it.
             log.exception("connect_failed")
