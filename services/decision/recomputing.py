@@ -110,6 +110,8 @@ class Recomputing:
             quick = [choice for choice in settings.engines if choice.engine not in TAPED]
             engines = {choice.name: _plugin(choice.engine).create(_setup(settings, choice)) for choice in quick}
         except ConfigurationInvalid as error:
+            if self._changes:  # a person's mistake, not the journal's
+                raise
             return f"configuration {fact.config} of decision cannot be used here: {error}"
         if not self._changes and (note := unlike(settings, fact)):
             self.notes.append(note)

@@ -25,7 +25,7 @@ from shared.domain.errors import ConfigurationInvalid
 from shared.domain.orders import Fill, Intent, Order, Outcome
 from shared.domain.portfolio import Position
 from shared.domain.trading import Command, Configuration, Halt, Pause, TradeSettings, TradingSwitch
-from shared.journal.replay import Absent, Made, Seen
+from shared.journal.replay import NAMES_ONLY, Absent, Made, Seen
 from shared.risk.checks import Finding
 from shared.risk.limits import CODES, kind_of
 from shared.risk.witness import situation
@@ -263,6 +263,8 @@ class Recomputing:
 
     def _outcome_again(self, seen: Seen, fact: Outcome, origin: Origin, decided: Want | Stop | str) -> Made:
         found = [self._facts.get(name) for name in fact.inputs]
+        if any(one is None and not name.startswith(NAMES_ONLY) for name, one in zip(fact.inputs, found, strict=True)):
+            return Made(seen, lost="something that an outcome was made from is not in the journal")
         intent = next((one for one in found if isinstance(one, Intent)), None)
         order = next((one for one in found if isinstance(one, Order)), None)
         kind, code, reason = self._said(seen, fact, origin, decided, order)
