@@ -22,7 +22,7 @@ def lines_of(bars: Sequence[Bar], facts: Mapping[datetime, Indicators], *, shown
     for place, at in enumerate(ats):
         if fact := facts.get(at):
             for name, line in whole.items():
-                line[place] = fact.values.get(name)
+                line[place] = fact.values.get(name, line[place])
     return {name: line[-shown:] for name, line in whole.items()}
 
 

@@ -105,7 +105,7 @@ def results() -> ResponseReturnValue:
         {
             "since": iso(min(fill.at for fill in fills)) if fills else None,
             "complete": all(len(raws) < MOST_FILLS for raws in told.values()),
-            "days": [_row(row) for row in rows],
+            "days": [row_of(row) for row in rows],
         }
     )
 
@@ -120,7 +120,8 @@ async def _fills(bus: Bus, ref: Ref[Fill]) -> list[str]:
     return found
 
 
-def _row(row: Result) -> dict[str, Any]:
+def row_of(row: Result) -> dict[str, Any]:
+    """As it is served: money as text."""
     return {
         "day": row.day.isoformat(),
         "symbol": row.symbol,

@@ -103,7 +103,7 @@ test("a fill is marked on the bar during which it happened", () => {
   assert.equal(barOf(bars, "2026-11-21T12:00:40Z")?.at, bars[2].at);
   assert.equal(barOf([], "2026-11-21T12:00:40Z"), null);
   const drawn = marks(
-    { bars, indicators: new Map(), fills: [{ at: "2026-11-21T12:00:07Z", side: "sell" }], decisions: [] },
+    { bars, indicators: new Map(), fills: [{ at: "2026-11-21T12:00:07Z", side: "sell" }], decisions: [], orders: [] },
     { up: "u", down: "d", quiet: "q" },
   );
   assert.deepEqual([drawn.length, drawn[0].shape, drawn[0].time], [1, "arrowDown", Date.parse(bars[1].at) / 1_000]);

@@ -23,6 +23,7 @@ def ref_of(topic: str, fact: Any) -> Ref[Any]:
         "heartbeat": lambda: f"{fact.process}:{fact.replica}",
         "config": lambda: fact.process,
         "signal": lambda: fact.engine,
+        "prompt": lambda: fact.engine,
     }.get(topic, lambda: None)()
     return Ref(TOPICS[topic], fact.symbol, part)
 

@@ -24,12 +24,17 @@ from flask import Flask, Response, jsonify, render_template, request, send_from_
 from flask_socketio import SocketIO
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from shared.domain.fact import Fact
+from dashboard.api.account import row_of
+from dashboard.lines import lines_of
+from dashboard.results import results_of
+from shared.bus.topics import TOPICS
+from shared.domain.fact import Fact, iso
 from shared.domain.trading import Command, Halt, Pause, TradeSettings, TradingSwitch
 from tests.browser.world import World, symbols_of
 
 DASHBOARD = Path(__file__).parents[2] / "dashboard"
 ACTIVITY = {"decision", "outcome", "order", "fill", "trading", "halt", "pause", "trade_settings", "command", "command_result", "config"}
+CHANGES = {"trading", "halt", "pause", "trade_settings", "command", "command_result", "config"}
 PAGES = ("overview", "symbol", "portfolio", "risk", "system", "settings", "help")
 KEYS = {"overview": "o", "symbol": "s", "portfolio": "p", "risk": "r", "system": "h", "settings": ",", "help": "?"}
 PUSH_SECONDS = 0.05
@@ -57,6 +62,7 @@ class StandIn:
         self.seen: dict[str, Any] = {}
         self.posts: list[tuple[str, dict[str, Any]]] = []
         self.announced: set[str] = set()
+        self.accounts: dict[str, list[dict[str, Any]]] = {"users": [], "tokens": []}
         self.connections: list[socket.socket] = []
         self.seq = 0
         self.lock = threading.RLock()
@@ -81,7 +87,9 @@ class StandIn:
                 self.activity.append({"topic": topic, "fact": told})
             if topic != "quote":
                 self.history[f"{topic}|{told.get('symbol', '')}"].append(told)
-            self.pending[topic].append(told)
+            # The relay tells of no model call; its text is asked for.
+            if topic != "prompt":
+                self.pending[topic].append(told)
 
     def ask(self, topic: str, fact: Fact) -> None:
         """A person's wish becomes a fact; execution sees it a moment later, as it would through Redis."""
@@ -185,6 +193,19 @@ class StandIn:
                 return jsonify({"entries": page, "next": str(end - limit) if end > limit else ""})
             if path == "bars":
                 return jsonify({"bars": self.history[f"bar|{request.args['symbol']}"][-limit:]})
+            if path in {"lines", "equity", "results", "model-calls"}:
+                return jsonify(getattr(self, path.replace("-", "_"))())
+            if path == "audit":
+                end = int(request.args.get("before") or len(self.activity))
+                kept = [entry for entry in self.activity[:end] if entry["topic"] in CHANGES]
+                return jsonify({"entries": kept[::-1][:limit], "next": ""})
+            if path == "system":
+                redis = {"latency_ms": 0.4, "used_bytes": 48 << 20, "limit_bytes": 1 << 30, "durable": True, "evicts": False}
+                disk = {"free_bytes": 40 << 30, "total_bytes": 100 << 30}
+                now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+                return jsonify({"at": now, "redis": redis, "disk": disk, "clients": 1, "starts": {"execution": 2, "decision": 1}})
+            if path == "accounts":
+                return jsonify(self.accounts | {"password": self.login, "totp": False})
             if path.startswith("why/"):
                 return jsonify(self.why(path.removeprefix("why/")))
             topic = path.removeprefix("facts/")
@@ -195,6 +216,35 @@ class StandIn:
                 else [fact for key, facts in self.history.items() if key.startswith(f"{topic}|") for fact in facts]
             )
             return jsonify({"facts": sorted(found, key=lambda fact: str(fact["made_at"]))[-limit:][::-1], "next": None})
+
+    def _facts(self, topic: str, symbol: str = "") -> list[Any]:
+        """Oldest first."""
+        keys = [f"{topic}|{symbol}"] if symbol else [key for key in self.history if key.startswith(f"{topic}|")]
+        return [TOPICS[topic].decode(json.dumps(fact)) for key in keys for fact in self.history[key]]
+
+    def lines(self) -> dict[str, Any]:
+        symbol, limit = request.args["symbol"], int(request.args.get("limit", 500))
+        bars, facts = self._facts("bar", symbol), {fact.at: fact for fact in self._facts("indicators", symbol)}
+        at = [bar["at"] for bar in self.history[f"bar|{symbol}"]][-limit:]
+        return {
+            "symbol": symbol, "timeframe": str(self.world.timeframe), "at": at, "values": lines_of(bars, facts, shown=len(at)),
+            "published": len(facts),
+        }  # fmt: skip
+
+    def equity(self) -> dict[str, Any]:
+        points = [{name: fact[name] for name in ("at", "equity", "cash")} for fact in self.history["account|"]]
+        return {"range": request.args.get("range", "1d"), "points": points[-800:]}
+
+    def results(self) -> dict[str, Any]:
+        fills = sorted(self._facts("fill"), key=lambda fill: fill.rank)
+        since = iso(fills[0].at) if fills else None
+        return {"since": since, "complete": True, "days": [row_of(row) for row in results_of(fills)]}
+
+    def model_calls(self) -> dict[str, Any]:
+        calls = self._facts("prompt")[-100:]
+        since = iso(calls[0].made_at) if calls else None
+        times = (1_240.0, 1_910.0) if calls else (None, None)
+        return {"calls": len(calls), "failed": 0, "median_ms": times[0], "p95_ms": times[1], "since": since}
 
     def why(self, fact_id: str) -> dict[str, Any]:
         """Along `inputs` back, and along origins forward."""
@@ -220,7 +270,7 @@ class StandIn:
             if key in self.seen:
                 return jsonify(self.seen[key]), 202
             self.posts.append((path, body))
-            answer = getattr(self, "_post_" + path.replace("-", "_"))(key, body)
+            answer = getattr(self, "_post_" + path.replace("-", "_").replace("/", "_"))(key, body)
             if isinstance(answer, tuple):
                 return jsonify(answer[0]), answer[1]
             self.seen[key] = answer
@@ -299,6 +349,24 @@ class StandIn:
             Command(id=key, command=body["command"], arguments=body["arguments"], by="operator", expires_at=expires, **self._stamp()),
         )
         return {"id": key}
+
+    def _post_accounts_tokens(self, _key: str, body: dict[str, Any]) -> Any:
+        if self.login and body.get("password") != "secret":
+            return {"code": "password", "message": "wrong password or code"}, 403
+        made_at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        made = {"name": body["name"], "scopes": body["scopes"], "made_at": made_at, "made_by": "operator@127.0.0.1"}
+        self.accounts["tokens"].append(made)
+        return {"name": body["name"], "token": "tm_shown-once"}
+
+    def _post_accounts_tokens_revoke(self, _key: str, body: dict[str, Any]) -> Any:
+        self.accounts["tokens"] = [one for one in self.accounts["tokens"] if one["name"] != body["name"]]
+        return {"name": body["name"]}
+
+    def _post_accounts_users(self, _key: str, body: dict[str, Any]) -> Any:
+        made_at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        made = {"name": body["name"], "role": body["role"], "totp": False, "made_at": made_at, "made_by": "operator@127.0.0.1"}
+        self.accounts["users"].append(made)
+        return {"name": body["name"], "password": "abcd-efgh-jkmn-pqrs-tuvw", "totp_secret": ""}
 
     # ---- life ------------------------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from shared.domain.market import Bar, Indicators, Market, Quote, Timeframe, Venu
 from shared.domain.orders import Fill, Order, OrderTerms, Outcome
 from shared.domain.portfolio import Account, Position
 from shared.domain.trading import CommandResult, Configuration, Halt, Heartbeat, TradeSettings, TradingEffective
+from tests.browser import reasons
 
 STARTS = {
     "BTC/USD": 64_210.5,
@@ -102,6 +103,9 @@ class World:
             self.at += self.timeframe.length
             for symbol in self.symbols:
                 self.publish("bar", self.bar(symbol))
+        self.publish("calendar", reasons.calendar(self.stamp(), datetime.now(UTC)))
+        for symbol in self.symbols:
+            self.publish("instrument", reasons.instrument(symbol, self.account_id, self.stamp()))
         self.publish("trade_settings", TradeSettings(id="settings-0", by="settings", **self.stamp(), revision=0))
         self.effective()
         self.report_account()
@@ -215,10 +219,17 @@ class World:
             price=price,
             values={"rsi": rsi, "macd": price * 0.0004, "atr": price * 0.004, "ema_20": price * 0.999},
             origins={"rsi": "taapi"},
+            inputs=(fact_id("bar", symbol, self.timeframe, close),),
             **self.stamp(close),
         )
         self.publish("indicators", indicators)
         view = max(-1.0, min(1.0, (50 - rsi) / 34)) if conviction is None else conviction
+        direction = "buy" if view > 0.1 else "sell" if view < -0.1 else "hold"
+        given = {"view": view, "direction": direction, "values": indicators.values, "silent": self.silent_engine}
+        prompts, views = reasons.views(symbol, self.timeframe, close, **given, stamp=self.stamp(close))
+        for topic, facts in (("prompt", prompts), ("signal", views)):
+            for fact in facts:
+                self.publish(topic, fact)
         decision = self.decide(symbol, close, view, rsi, price, reasoning)
         self.decisions[symbol] = decision
         self.publish("decision", decision)
@@ -244,18 +255,21 @@ class World:
             contributions=(
                 Contribution(
                     engine="rules",
-                    signal_id=f"signal|{symbol}|rules",
+                    signal_id=fact_id("signal", symbol, self.timeframe, close, "rules"),
                     weight=1,
                     share=1.0 if self.silent_engine else 0.5,
                     conviction=view,
                     confidence=0.7,
                     direction=direction,
                 ),
-                Contribution(engine="llm", signal_id=f"signal|{symbol}|llm", weight=1, share=0, abstained="the model is being pulled (43%)")
+                Contribution(
+                    engine="llm", signal_id=fact_id("signal", symbol, self.timeframe, close, "llm"), weight=1, share=0,
+                    abstained="the model is being pulled (43%)",
+                )
                 if self.silent_engine
                 else Contribution(
                     engine="llm",
-                    signal_id=f"signal|{symbol}|llm",
+                    signal_id=fact_id("signal", symbol, self.timeframe, close, "llm"),
                     weight=1,
                     share=0.5,
                     conviction=round(view * 0.8, 2),
@@ -263,7 +277,7 @@ class World:
                     direction=direction,
                 ),
             ),
-            inputs=(fact_id("indicators", symbol, self.timeframe, close),),
+            inputs=tuple(fact_id("signal", symbol, self.timeframe, close, engine) for engine in ("rules", "llm")),
             **self.stamp(close),
         )
 
@@ -330,7 +344,10 @@ class World:
         number = next(self.numbers)
         terms = OrderTerms(side=side, type="market", quantity=quantity, time_in_force="gtc")  # type: ignore[arg-type]
         names = {"order_id": f"order-{number}", "client_order_id": f"tm-{number:032x}"}
-        self.outcome(origin, origin_id, symbol, "submitted", "submitted", "", order=terms, **names)
+        self.outcome(origin, origin_id, symbol, "submitted", "submitted", "", order=terms, inputs=(origin_id,), **names)
+        for intent in reasons.intents(symbol, self.account_id, origin, origin_id, terms, names, price, self.stamp()):
+            self.publish("intent", intent)
+        chain = f"intent|{names['client_order_id']}|0"
         for status, done in (("working", Decimal(0)), ("filled", quantity)):
             if status == "filled":
                 self.fill(symbol, side, quantity, price, names, number)
@@ -346,6 +363,7 @@ class World:
                     filled_quantity=done,
                     average_price=price if done else None,
                     submitted_at=datetime.now(UTC),
+                    inputs=(chain,),
                     **names,
                     **self.stamp(),
                 ),
@@ -361,6 +379,8 @@ class World:
             order=terms,
             filled_quantity=quantity,
             average_price=price,
+            checks=reasons.checks(quantity * price),
+            inputs=(origin_id,),
             **names,
         )
 
@@ -378,6 +398,7 @@ class World:
                 cumulative=quantity,  # type: ignore[arg-type]
                 fee=fee,
                 fee_asset="USD" if fee else None,
+                inputs=(f"intent|{names['client_order_id']}|0",),
                 **names,
                 **self.stamp(),
             ),

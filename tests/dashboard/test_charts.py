@@ -58,10 +58,10 @@ def test_bars_of_the_warm_up_have_lines_though_nothing_was_published_of_them():
 
 def test_what_was_published_wins_over_what_is_computed():
     table = bars(40)
-    fact = indicators(BTC, table[-1].at, values={"rsi": 12.5})
+    fact = indicators(BTC, table[-1].at, values={"rsi": 12.5, "obv": 4.0})
     lines = lines_of(table, {fact.at: fact}, shown=40)
     assert lines["rsi"][-1] == 12.5
-    assert lines["macd"][-1] is None
+    assert lines["obv"][-2:] == [None, 4.0]
     assert lines["rsi"][-2] not in {None, 12.5}
 
 

@@ -1,295 +1,209 @@
-// Candles with volume, indicators over and under them, fills and decisions marked, the position's prices as lines.
+// Candles with all that belongs to them, and under them, to the same scale of time, the lanes of what each bar led to.
 
-import { effect } from "@preact/signals";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { effect, signal } from "@preact/signals";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Empty } from "#app/components/figures.mjs";
-import { number, price, priceDecimals, time, timeInFull } from "#app/format.mjs";
+import { number, price, time, timeframeSeconds, timeInFull } from "#app/format.mjs";
 import { html } from "#app/html.mjs";
 import { preference } from "#app/preferences.mjs";
-import { held } from "#app/standing.mjs";
+import { connection } from "#app/socket.mjs";
 import { latest, system } from "#app/store.mjs";
-import { colour, colours } from "#app/theme.mjs";
+import { colours } from "#app/theme.mjs";
 import { follow, load, marks, seconds } from "./chart_data.mjs";
+import { candles, frame, indicators, palette, priceLines } from "./chart_series.mjs";
+import { AsTable } from "./chart_table.mjs";
+import { LaneLabels, Timeline } from "./decision_lanes.mjs";
+import { lanes } from "./lanes.mjs";
+import { SESSION_WORDS, sessionOfBar } from "./sessions.mjs";
+import { shading } from "./shading.mjs";
+import { moments } from "./timeline.mjs";
 
-const shown = preference("chart", { ema: true, bollinger: false, rsi: true, macd: false });
-const CHOICES = /** @type {[keyof typeof shown.value, string][]} */ ([
-  ["ema", "EMA 20 · 50"],
+const shown = preference("chart", /** @type {Record<string, boolean>} */ ({ ema: true, rsi: true, hours: true }));
+const CHOICES = [
+  ["ema", "EMA"],
+  ["sma", "SMA"],
   ["bollinger", "Bollinger"],
   ["rsi", "RSI"],
   ["macd", "MACD"],
-]);
-const DEFAULT_BARS = 120;
+  ["stochastic", "Stochastic"],
+  ["adx", "ADX"],
+  ["atr", "ATR"],
+];
+const TITLES = /** @type {Record<string, string>} */ ({ ema: "Averages of 20 and 50 bars", sma: "Plain averages of 50 and 200 bars" });
+const DEFAULT_BARS = 160;
+const BAR_PIXELS = 7;
+/** Coins trade round the clock: the exchange's hours are shown with them when asked for. @param {string} symbol */
+const hoursKey = (symbol) => (symbol.includes("/") ? "hours_crypto" : "hours");
 
-/** Lines by group: name of the value, colour token, pane. @type {Record<string, [string, string, number][]>} */
-const LINES = {
-  ema: [
-    ["ema_20", "--chart-1", 0],
-    ["ema_50", "--chart-2", 0],
-  ],
-  bollinger: [
-    ["bollinger_upper", "--chart-3", 0],
-    ["bollinger_middle", "--chart-3", 0],
-    ["bollinger_lower", "--chart-3", 0],
-  ],
-};
+/**
+ * What the parts of one chart share: the bar that is pointed at, a number that grows with the data, and what each bar led to.
+ * @typedef {{pointed: import("@preact/signals").Signal<string>, version: import("@preact/signals").Signal<number>,
+ *   moments: Map<string, import("./timeline.mjs").Moment>}} Shared
+ */
 
-/** @param {string} symbol @param {any} data */
-function palette(symbol, data) {
-  const text = colour("--text-3");
-  const line = colour("--line");
-  const decimals = priceDecimals(data.bars.at(-1)?.close ?? 1, symbol);
-  return { symbol, text, line, up: colour("--up-solid"), down: colour("--down-solid"), quiet: colour("--control"), decimals };
+/** @param {any} data @param {any} shade @param {boolean} hours */
+function shadeHours(data, shade, hours) {
+  const days = latest("calendar").peek()?.days ?? [];
+  shade.set(hours ? data.bars.map((/** @type {any} */ bar) => seconds(bar.at)) : [], days);
 }
 
-/** @param {any} library @param {HTMLElement} box @param {any} tones */
-function frame(library, box, tones) {
-  return library.createChart(box, {
-    autoSize: true,
-    layout: {
-      background: { color: "transparent" },
-      textColor: tones.text,
-      fontFamily: getComputedStyle(document.body).fontFamily,
-      fontSize: 11,
-      attributionLogo: false,
-      panes: { separatorColor: tones.line },
-    },
-    grid: { vertLines: { color: tones.line }, horzLines: { color: tones.line } },
-    rightPriceScale: { borderColor: tones.line },
-    timeScale: {
-      borderColor: tones.line,
-      timeVisible: true,
-      secondsVisible: system.peek().timeframe.endsWith("s"),
-      rightOffset: 4,
-      tickMarkFormatter: (/** @type {number} */ at, /** @type {number} */ kind) =>
-        kind < 3
-          ? new Date(at * 1_000).toLocaleDateString(undefined, { day: "numeric", month: "short" })
-          : time(at * 1_000)
-              .replace(/^.*? (?=\d\d:)/, "")
-              .replace(kind === 3 ? /:\d\d$/ : /^$/, ""),
-    },
-    localization: { timeFormatter: (/** @type {number} */ at) => timeInFull(at * 1_000).split(" · ")[0] },
-    crosshair: { mode: 0 },
-  });
-}
-
-/** @param {any} library @param {any} chart @param {any} data @param {any} tones */
-function candles(library, chart, data, tones) {
-  const { up, down, decimals } = tones;
-  const series = chart.addSeries(library.CandlestickSeries, {
-    upColor: up,
-    downColor: down,
-    borderVisible: false,
-    wickUpColor: up,
-    wickDownColor: down,
-    priceFormat: { type: "custom", minMove: 10 ** -decimals, formatter: (/** @type {number} */ value) => price(value, tones.symbol) },
-  });
-  const volume = chart.addSeries(library.HistogramSeries, {
-    priceFormat: { type: "volume" },
-    priceScaleId: "volume",
-    lastValueVisible: false,
-    priceLineVisible: false,
-  });
-  volume.priceScale().applyOptions({ scaleMargins: { top: 0.84, bottom: 0 } });
-  const draw = () => {
-    series.setData(
-      data.bars.map((/** @type {any} */ bar) => ({
-        time: seconds(bar.at),
-        open: bar.open,
-        high: bar.high,
-        low: bar.low,
-        close: bar.close,
-      })),
-    );
-    volume.setData(
-      data.bars.map((/** @type {any} */ bar) => ({
-        time: seconds(bar.at),
-        value: bar.volume,
-        color: `${bar.close >= bar.open ? up : down}`.replace("rgb(", "rgba(").replace(")", ", 0.28)"),
-      })),
-    );
-  };
-  draw();
-  return { series, draw };
-}
-
-/** @param {any} data @param {string} name */
-const valuesOf = (data, name) =>
-  data.bars.flatMap((/** @type {any} */ bar) => {
-    const value = data.indicators.get(bar.at)?.[name];
-    return value === undefined ? [] : [{ time: seconds(bar.at), value }];
-  });
-
-/** @param {any} library @param {any} chart @param {any} data @param {any} tones @returns {() => void} draws the values anew */
-function indicators(library, chart, data, tones) {
-  const chosen = shown.peek();
-  /** @type {[any, string][]} */
-  const lines = [];
-  const add = (/** @type {string} */ name, /** @type {string} */ token, /** @type {number} */ pane, more = {}) => {
-    const series = chart.addSeries(
-      library.LineSeries,
-      { color: colour(token), lineWidth: 1, priceLineVisible: false, lastValueVisible: pane > 0, crosshairMarkerVisible: false, ...more },
-      pane,
-    );
-    lines.push([series, name]);
-    return series;
-  };
-  for (const group of ["ema", "bollinger"])
-    if (chosen[/** @type {"ema"} */ (group)]) for (const [name, token, pane] of LINES[group]) add(name, token, pane);
-  let pane = 1;
-  if (chosen.rsi) {
-    const rsi = add("rsi", "--chart-1", pane, {
-      lineWidth: 1.5,
-      autoscaleInfoProvider: () => ({ priceRange: { minValue: 0, maxValue: 100 } }),
-    });
-    rsi.priceScale().applyOptions({ scaleMargins: { top: 0.06, bottom: 0.06 } });
-    for (const level of [30, 70])
-      rsi.createPriceLine({ price: level, color: tones.text, lineWidth: 1, lineStyle: 2, axisLabelVisible: false });
-    pane += 1;
-  }
-  if (chosen.macd) {
-    lines.push([
-      chart.addSeries(library.HistogramSeries, { color: colour("--chart-3"), priceLineVisible: false, lastValueVisible: false }, pane),
-      "macd_histogram",
-    ]);
-    add("macd", "--chart-1", pane);
-    add("macd_signal", "--chart-2", pane);
-    pane += 1;
-  }
-  chart.panes().forEach((/** @type {any} */ one, /** @type {number} */ at) => one.setStretchFactor(at ? 1 : 3.4));
-  const draw = () => {
-    for (const [series, name] of lines) series.setData(valuesOf(data, name));
-  };
-  draw();
-  return draw;
-}
-
-/** Average, stop and target of the position as lines. @param {any} series @param {string} symbol @param {any} tones */
-function positionLines(series, symbol, tones) {
-  /** @type {any[]} */
-  let lines = [];
-  return effect(() => {
-    const position = latest("position", symbol).value;
-    for (const line of lines) series.removePriceLine(line);
-    const wanted = held(position)
-      ? [
-          ["average", position.average_price, colour("--accent")],
-          ["stop", position.stop_price, tones.down],
-          ["target", position.target_price, tones.up],
-        ]
-      : [];
-    lines = wanted
-      .filter(([, at]) => at)
-      .map(([title, at, color]) => series.createPriceLine({ price: Number(at), title, color, lineWidth: 1, lineStyle: 2 }));
-  });
-}
-
-/** @param {HTMLElement} box @param {string} symbol @param {any} data @param {(bar: any) => void} point */
-async function draw(box, symbol, data, point) {
+/**
+ * @param {HTMLElement} box
+ * @param {HTMLCanvasElement} canvas
+ * @param {any} data
+ * @param {Shared} shared
+ * @param {{current: any}} view what of it is shown, kept when it is drawn anew
+ */
+async function draw(box, canvas, data, shared, view) {
   const library = await import("lightweight-charts");
+  const { symbol, timeframe } = data;
+  const chosen = shown.peek();
   const tones = palette(symbol, data);
-  const chart = frame(library, box, tones);
+  const chart = frame(library, box, tones, timeframe.endsWith("s"));
   const { series, draw: drawCandles } = candles(library, chart, data, tones);
-  const drawIndicators = indicators(library, chart, data, tones);
+  const shade = shading(timeframeSeconds(timeframe));
+  series.attachPrimitive(/** @type {any} */ (shade));
+  const drawIndicators = indicators(library, chart, data, tones, chosen);
   const marked = library.createSeriesMarkers(series, /** @type {any} */ (marks(data, tones)));
-  chart.timeScale().setVisibleLogicalRange({ from: Math.max(0, data.bars.length - DEFAULT_BARS), to: data.bars.length + 4 });
-  const stopLines = positionLines(series, symbol, tones);
-  const stopFollowing = follow(data, symbol, (topic) => {
-    if (topic === "bar") drawCandles();
-    if (topic === "indicators") drawIndicators();
-    marked.setMarkers(/** @type {any} */ (marks(data, tones)));
+  const under = lanes(canvas, chart, () => ({ bars: data.bars, moments: shared.moments, pointed: shared.pointed.peek() }));
+  const scale = chart.timeScale();
+  const wide = Math.min(DEFAULT_BARS, Math.max(40, Math.floor(box.clientWidth / BAR_PIXELS)));
+  scale.setVisibleLogicalRange(view.current ?? { from: Math.max(0, data.bars.length - wide), to: data.bars.length + 4 });
+  const stops = [priceLines(series, symbol, tones)];
+  stops.push(effect(() => void (latest("calendar").value, shadeHours(data, shade, Boolean(chosen[hoursKey(symbol)])))));
+  stops.push(effect(() => void (shared.pointed.value, shared.version.value, under.draw())));
+  scale.subscribeVisibleLogicalRangeChange((/** @type {any} */ range) => {
+    view.current = range;
+    under.draw();
   });
-  chart.subscribeCrosshairMove((/** @type {any} */ event) =>
-    point(data.bars.find((/** @type {any} */ bar) => seconds(bar.at) === event.time) ?? null),
+  scale.subscribeSizeChange(under.draw);
+  stops.push(
+    follow(data, (topic) => {
+      if (topic === "bar") drawCandles();
+      if (topic === "indicators" || topic === "bar") drawIndicators();
+      if (topic === "bar") shadeHours(data, shade, Boolean(chosen[hoursKey(symbol)]));
+      shared.moments = moments(data);
+      marked.setMarkers(/** @type {any} */ (marks(data, tones)));
+      shared.version.value += 1;
+    }),
   );
-  return () => {
-    stopFollowing();
-    stopLines();
-    chart.remove();
+  chart.subscribeCrosshairMove((/** @type {any} */ event) => {
+    if (!event.sourceEvent) return; // moved by the lanes
+    shared.pointed.value = data.bars.find((/** @type {any} */ bar) => seconds(bar.at) === event.time)?.at ?? "";
+  });
+  return {
+    /** The bar under a place of the canvas. @param {number} x */
+    at(x) {
+      const place = scale.coordinateToLogical(x);
+      return place === null ? "" : (data.bars[Math.round(place)]?.at ?? "");
+    },
+    /** Points the crosshair at a bar, and brings it into view. @param {string} at */
+    point(at) {
+      const place = data.bars.findIndex((/** @type {any} */ bar) => bar.at === at);
+      shared.pointed.value = place < 0 ? "" : at;
+      if (place < 0) return chart.clearCrosshairPosition();
+      const range = scale.getVisibleLogicalRange();
+      const step = range ? Math.min(0, place - range.from - 2) || Math.max(0, place - range.to + 2) : 0;
+      if (range && step) scale.setVisibleLogicalRange({ from: range.from + step, to: range.to + step });
+      chart.setCrosshairPosition(data.bars[place].close, /** @type {any} */ (seconds(at)), series);
+    },
+    stop() {
+      for (const one of stops) one();
+      under.stop();
+      chart.remove();
+    },
   };
 }
 
-/** @param {{bar: any, symbol: string}} props */
-function Legend({ bar, symbol }) {
+/** @param {{shared: Shared, data: any, symbol: string}} props */
+function Legend({ shared, data, symbol }) {
+  const last = latest("bar", symbol, system.value.timeframe).value;
+  const at = shared.pointed.value;
+  const bar = (at && data?.bars?.find((/** @type {any} */ one) => one.at === at)) || last;
   if (!bar) return null;
   const figure = (/** @type {string} */ name, /** @type {number} */ value) =>
     html`<span><span class="label">${name}</span> ${price(value, symbol)}</span>`;
+  const days = latest("calendar").value?.days;
+  const session = days && !symbol.includes("/") ? sessionOfBar(days, seconds(bar.at), timeframeSeconds(bar.timeframe)) : null;
   return html`<span class="chart-legend figure">
-    ${figure("O", bar.open)}
-    ${figure("H", bar.high)}
-    ${figure("L", bar.low)}
-    ${figure("C", bar.close)}
+    <time datetime=${bar.at} title=${timeInFull(bar.at)}>${time(bar.at)}</time>
+    ${figure("O", bar.open)} ${figure("H", bar.high)} ${figure("L", bar.low)} ${figure("C", bar.close)}
     <span><span class="label">Vol</span> ${number(bar.volume, 2)}</span>
+    ${session && html`<span class="label">${SESSION_WORDS[session]}</span>`}
   </span>`;
 }
 
-/** @param {{data: any, symbol: string}} props */
-function AsTable({ data, symbol }) {
-  const bars = data.bars.slice(-40).reverse();
-  return html`<details class="as-table">
-    <summary>Show as table</summary>
-    <div class="table-scroll" tabindex="0" role="group" aria-label="Bars">
-      <table class="table table-tight">
-        <thead>
-          <tr>
-            <th scope="col">Close at</th>
-            ${["Open", "High", "Low", "Close", "Volume", "RSI"].map((name) => html`<th key=${name} scope="col" class="num">${name}</th>`)}
-          </tr>
-        </thead>
-        <tbody>
-          ${bars.map((/** @type {any} */ bar) => html`<tr key=${bar.at}>
-            <th scope="row"><time datetime=${bar.at} title=${timeInFull(bar.at)}>${time(bar.at)}</time></th>
-            ${["open", "high", "low", "close"].map((name) => html`<td key=${name} class="num">${price(bar[name], symbol)}</td>`)}
-            <td class="num">${number(bar.volume, 2)}</td>
-            <td class="num">${number(data.indicators.get(bar.at)?.rsi, 1)}</td>
-          </tr>`)}
-        </tbody>
-      </table>
-    </div>
-  </details>`;
+/** @param {{symbol: string}} props */
+function Choices({ symbol }) {
+  const chosen = shown.value;
+  const hours = hoursKey(symbol);
+  const list = [...CHOICES, [hours, "NYSE hours"]];
+  return html`<div class="chips chips-wrap" role="group" aria-label="Shown in the chart">
+    ${list.map(([name, text]) => html`<button key=${name} type="button" class="chip" aria-pressed=${Boolean(chosen[name])}
+      title=${TITLES[name]} onClick=${() => (shown.value = { ...chosen, [name]: !chosen[name] })}>
+      ${text}
+    </button>`)}
+  </div>`;
+}
+
+const WASHED = /** @type {("pre" | "after" | "closed")[]} */ (["pre", "after", "closed"]);
+
+/** What the washes mean, where there are some. @param {{symbol: string}} props */
+function Hours({ symbol }) {
+  if (!shown.value[hoursKey(symbol)] || !latest("calendar").value) return null;
+  const always = symbol.includes("/") || system.value.simulated;
+  return html`<p class="session-key hint">
+    ${WASHED.map((one) => html`<span key=${one}><i class=${`session-${one}`} aria-hidden="true"></i>${SESSION_WORDS[one]}</span>`)}
+    <span>New York${always ? `; ${symbol.includes("/") ? "coins trade" : "the simulated market trades"} through them` : ""}</span>
+  </p>`;
 }
 
 /** @param {{symbol: string}} props */
 export function Chart({ symbol }) {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
+  const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
+  const controls = useRef(/** @type {any} */ (null));
+  const view = useRef(/** @type {any} */ (null));
+  const shared = useMemo(() => /** @type {Shared} */ ({ pointed: signal(""), version: signal(0), moments: new Map() }), [symbol]);
   const [data, setData] = useState(/** @type {any} */ (null));
-  const [bar, setBar] = useState(/** @type {any} */ (null));
   const { ready, timeframe } = system.value;
+  const open = connection.value.state === "open";
+  // Read anew after every reconnect: what happened meanwhile is in the histories.
+  useEffect(() => {
+    if (ready && open) load(symbol, timeframe).then(setData, (error) => setData((/** @type {any} */ old) => (old?.bars ? old : error)));
+  }, [symbol, ready, timeframe, open]);
   const chosen = shown.value;
   const generation = colours.value;
   useEffect(() => {
-    if (ready) load(symbol, timeframe).then(setData, setData);
-  }, [symbol, ready, timeframe]);
-  useEffect(() => {
-    if (!box.current || !data?.bars?.length) return undefined;
+    if (!box.current || !canvas.current || !data?.bars?.length) return undefined;
     let gone = false;
-    /** @type {(() => void) | undefined} */
-    let stop;
-    draw(box.current, symbol, data, setBar).then((made) => {
-      if (gone) made();
-      else stop = made;
+    shared.moments = moments(data);
+    shared.version.value += 1;
+    draw(box.current, canvas.current, data, shared, view).then((made) => {
+      if (gone) made.stop();
+      else controls.current = made;
     }, setData);
     return () => {
       gone = true;
-      stop?.();
+      controls.current?.stop();
+      controls.current = null;
     };
   }, [data, generation, chosen]);
-  const last = latest("bar", symbol, timeframe).value;
   return html`<section class="panel chart-panel" aria-label=${`Chart of ${symbol}`}>
-    <div class="panel-head">
-      <${Legend} bar=${bar ?? last} symbol=${symbol} />
-      <div class="chips" role="group" aria-label="Indicators">
-        ${CHOICES.map(([name, text]) => html`<button key=${name} type="button" class="chip" aria-pressed=${chosen[name]}
-          onClick=${() => (shown.value = { ...chosen, [name]: !chosen[name] })}>
-          ${text}
-        </button>`)}
-      </div>
-    </div>
-    <div class="chart-box" ref=${box} role="group"
+    <div class="panel-head"><${Legend} shared=${shared} data=${data} symbol=${symbol} /><${Choices} symbol=${symbol} /></div>
+    <div class="chart-box" ref=${box} role="group" data-loading=${!data}
       aria-label=${`${symbol}, bars of ${timeframe}: candles, volume and indicators. The same as a table below.`} data-testid="chart"></div>
     ${data instanceof Error && html`<${Empty} title="The chart could not be loaded">${data.message}<//>`}
     ${data && !(data instanceof Error) && !data.bars.length && html`<${Empty} title="No bars yet">
       The chart begins with the first closed bar.
     <//>`}
-    ${data?.bars?.length > 0 && html`<${AsTable} data=${data} symbol=${symbol} />`}
+    <div class="lanes"><canvas ref=${canvas} aria-hidden="true"></canvas><${LaneLabels} />
+      <${Timeline} shared=${shared} data=${data} symbol=${symbol} controls=${controls} />
+    </div>
+    <${Hours} symbol=${symbol} />
+    ${data?.bars?.length > 0 && html`<${Table} data=${data} symbol=${symbol} shared=${shared} />`}
   </section>`;
 }
+
+/** @param {{data: any, symbol: string, shared: Shared}} props */
+const Table = ({ data, symbol, shared }) => html`<${AsTable} data=${data} symbol=${symbol} version=${shared.version.value} />`;

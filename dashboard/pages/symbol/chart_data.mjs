@@ -1,49 +1,80 @@
-// What the chart draws: bars, indicators, fills and decisions of one symbol, read once and carried on by what arrives.
+// What the chart draws: bars, indicators, and everything that was thought and done about one symbol; read once and carried on by what
+// arrives.
 
 import { get } from "#app/api.mjs";
-import { onFact, system } from "#app/store.mjs";
+import { onFact } from "#app/store.mjs";
+import { OPEN_ORDER } from "#app/words.mjs";
 
 const BARS = 500;
+const KEPT = 1_500;
 
-/** @typedef {{bars: any[], indicators: Map<string, any>, fills: any[], decisions: any[]}} ChartData */
+/**
+ * `columns` are the indicators as read, by bar; `indicators` those that came since. Lists are oldest first.
+ * @typedef {{symbol: string, timeframe: string, bars: any[], columns: {at: Map<string, number>, values: Record<string, (number | null)[]>},
+ *   indicators: Map<string, any>, fills: any[], decisions: any[], signals: any[], outcomes: any[], orders: any[]}} ChartData
+ */
 
 /** Seconds since 1970, as the chart counts. @param {string} at */
 export const seconds = (at) => Math.floor(Date.parse(at) / 1_000);
 
+/** @param {string} topic @param {string} symbol @param {number} limit */
+const history = async (topic, symbol, limit) => (await get(`facts/${topic}`, { symbol, limit })).facts.reverse();
+
 /** @param {string} symbol @param {string} timeframe @returns {Promise<ChartData>} */
 export async function load(symbol, timeframe) {
-  const [bars, indicators, fills, decisions] = await Promise.all([
+  const [bars, lines, fills, decisions, signals, outcomes, orders] = await Promise.all([
     get("bars", { symbol, timeframe, limit: BARS }),
-    get("facts/indicators", { symbol, limit: BARS }),
-    get("facts/fill", { symbol, limit: 200 }),
-    get("facts/decision", { symbol, limit: 300 }),
+    // Candles without lines are still candles.
+    get("lines", { symbol, timeframe, limit: BARS }).catch(() => ({ at: [], values: {} })),
+    history("fill", symbol, 200),
+    history("decision", symbol, 300),
+    history("signal", symbol, 600),
+    history("outcome", symbol, 400),
+    history("order", symbol, 400),
   ]);
-  const own = indicators.facts.filter((/** @type {any} */ fact) => fact.timeframe === timeframe);
-  return {
-    bars: bars.bars,
-    indicators: new Map(own.map((/** @type {any} */ fact) => [fact.at, fact.values])),
-    fills: fills.facts,
-    decisions: decisions.facts.reverse(),
-  };
+  const at = new Map(lines.at.map((/** @type {string} */ one, /** @type {number} */ place) => [one, place]));
+  const columns = { at, values: lines.values };
+  return { symbol, timeframe, bars: bars.bars, columns, indicators: new Map(), fills, decisions, signals, outcomes, orders };
+}
+
+/** Null where the bar has no such value. @param {ChartData} data @param {string} at @param {string} name @returns {number | null} */
+export function valueAt({ columns, indicators }, at, name) {
+  const live = indicators.get(at);
+  if (live) return live[name] ?? null;
+  const place = columns.at.get(at);
+  return place === undefined ? null : (columns.values[name]?.[place] ?? null);
+}
+
+/** @param {any[]} list @param {any} fact */
+function append(list, fact) {
+  if (list.some(({ id }) => id === fact.id)) return false;
+  list.push(fact);
+  if (list.length > KEPT) list.splice(0, list.length - KEPT);
+  return true;
+}
+
+/** Takes one fact in. False where it changes nothing. @param {ChartData} data @param {string} topic @param {any} fact */
+export function grow(data, topic, fact) {
+  if (fact.symbol !== data.symbol) return false;
+  if (topic === "bar" || topic === "indicators") {
+    if (fact.timeframe !== data.timeframe) return false;
+    if (topic === "indicators") return Boolean(data.indicators.set(fact.at, fact.values));
+    return fact.at > (data.bars.at(-1)?.at ?? "") && append(data.bars, fact);
+  }
+  const list = { fill: data.fills, decision: data.decisions, signal: data.signals, outcome: data.outcomes, order: data.orders }[topic];
+  return list ? append(list, fact) : false;
 }
 
 /**
- * Calls back with the data whenever it has grown.
+ * Calls back whenever the data has grown.
  * @param {ChartData} data
- * @param {string} symbol
- * @param {(what: string, fact: any) => void} grown
+ * @param {(topic: string) => void} grown
  */
-export function follow(data, symbol, grown) {
-  return onFact((topic, fact) => {
-    if (fact.symbol !== symbol) return;
-    const timeframe = system.peek().timeframe;
-    if (topic === "bar" && fact.timeframe === timeframe && fact.at > (data.bars.at(-1)?.at ?? "")) data.bars.push(fact);
-    else if (topic === "indicators" && fact.timeframe === timeframe) data.indicators.set(fact.at, fact.values);
-    else if (topic === "fill" && !data.fills.some(({ id }) => id === fact.id)) data.fills.push(fact);
-    else if (topic === "decision") data.decisions.push(fact);
-    else return;
-    grown(topic, fact);
+export function follow(data, grown) {
+  const stop = onFact((topic, fact) => {
+    if (grow(data, topic, fact)) grown(topic);
   });
+  return () => void stop();
 }
 
 /** The bar during which something happened; null before the first. Bars are named by their close. @param {any[]} bars @param {string} at */
@@ -62,12 +93,19 @@ export function barOf(bars, at) {
 /** Decisions to buy or sell that differ from the one before. @param {any[]} decisions oldest first */
 export const turns = (decisions) => decisions.filter(({ action }, at) => action !== "hold" && action !== decisions[at - 1]?.action);
 
+/** The newest state of each order. @param {any[]} orders oldest first */
+export const newestStates = (orders) => [...new Map(orders.map((order) => [order.order_id, order])).values()];
+
+/** Orders that ended with nothing done. @param {any[]} orders */
+const idle = (orders) =>
+  newestStates(orders).filter(({ status, filled_quantity: filled }) => !OPEN_ORDER.has(status) && status !== "filled" && !Number(filled));
+
 /**
- * Marks on the candles: fills as arrows, decisions as dots.
- * @param {ChartData} data
+ * Marks on the candles: fills as arrows, decisions as dots, orders that were refused or withdrawn as squares.
+ * @param {Pick<ChartData, "bars" | "fills" | "decisions" | "orders">} data
  * @param {{up: string, down: string, quiet: string}} colours
  */
-export function marks({ bars, fills, decisions }, colours) {
+export function marks({ bars, fills, decisions, orders }, colours) {
   const filled = fills.map((fill) => ({
     bar: barOf(bars, fill.at),
     position: fill.side === "buy" ? "belowBar" : "aboveBar",
@@ -84,8 +122,35 @@ export function marks({ bars, fills, decisions }, colours) {
     text: "",
     size: 0.4,
   }));
-  return [...decided, ...filled]
+  const withdrawn = idle(orders).map((order) => ({
+    bar: barOf(bars, order.submitted_at ?? order.at),
+    position: order.terms.side === "buy" ? "belowBar" : "aboveBar",
+    shape: "square",
+    color: order.status === "rejected" ? colours.down : colours.quiet,
+    text: order.status === "rejected" ? "Rejected" : "",
+    size: 0.5,
+  }));
+  return [...decided, ...withdrawn, ...filled]
     .filter(({ bar }) => bar)
     .map(({ bar, ...mark }) => ({ ...mark, time: seconds(bar.at) }))
     .sort((a, b) => a.time - b.time);
+}
+
+/**
+ * Prices that stand in the market for us: working orders that are not the position's own stop and target.
+ * @param {any[]} orders newest states
+ * @param {any} position
+ */
+export function workingPrices(orders, position) {
+  const known = new Set([position?.stop_price, position?.target_price].filter(Boolean).map(Number));
+  return orders
+    .filter(({ status }) => OPEN_ORDER.has(status))
+    .flatMap(({ terms }) =>
+      [
+        [terms.limit_price, "limit"],
+        [terms.stop_price, "stop"],
+      ]
+        .filter(([at]) => at && !known.has(Number(at)))
+        .map(([at, kind]) => ({ price: Number(at), title: `${terms.side} ${kind}`, side: terms.side })),
+    );
 }

@@ -14,6 +14,7 @@ import { go, symbolPath } from "#app/router.mjs";
 import { gainFraction, held } from "#app/standing.mjs";
 import { latest, system, trading } from "#app/store.mjs";
 import { Chart } from "./chart.mjs";
+import { FactsTabs } from "./facts_tabs.mjs";
 
 /** @param {{symbol: string}} props */
 function Head({ symbol }) {
@@ -106,7 +107,9 @@ export default function Symbol({ rest }) {
   return html`<div class="symbol-page">
     <${Head} symbol=${symbol} />
     <${Chart} symbol=${symbol} key=${symbol} />
-    <div class="symbol-side"><${Thought} symbol=${symbol} /><${Held} symbol=${symbol} /><${Indicators} symbol=${symbol} /></div>
+    <div class="symbol-side"><${Thought} symbol=${symbol} /><${Held} symbol=${symbol} /><${Indicators} symbol=${symbol} />
+      <${FactsTabs} symbol=${symbol} />
+    </div>
     <${Panel} title="What happened to it" name="feed-title" kind="symbol-feed"><${Feed} symbol=${symbol} /><//>
   </div>`;
 }

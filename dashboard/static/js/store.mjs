@@ -25,7 +25,8 @@ const EVERY = new Set([
   "command_result",
   "config",
 ]);
-export const TOPICS = [...EVERY, "bar", "indicators", "quote", "market", "position", "account", "model", "heartbeat"];
+const NEWEST = ["bar", "indicators", "quote", "market", "calendar", "position", "account", "equity", "instrument", "model", "heartbeat"];
+export const TOPICS = [...EVERY, ...NEWEST];
 
 const OPEN = new Set(["pending", "working", "partially_filled", "held"]);
 /** A hidden page gets no frames; it applies this often, so that what waits stays small. */

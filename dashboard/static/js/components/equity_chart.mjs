@@ -1,52 +1,24 @@
-// Equity over the time the account's facts reach back, as a line. The chart's code is fetched when first needed.
+// Equity over a day, a week, a month or all that is kept, as a line; as a table and a file as well. The chart's code is fetched when first
+// needed.
 
-import { effect, signal } from "@preact/signals";
+import { effect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { get } from "../api.mjs";
-import { money, time } from "../format.mjs";
+import { changes, curve, failed, range, RANGES, startEquity } from "../equity.mjs";
+import { money, signedMoney, time, timeInFull } from "../format.mjs";
 import { html } from "../html.mjs";
-import { latest, onFact, system } from "../store.mjs";
+import { system } from "../store.mjs";
 import { colour, colours } from "../theme.mjs";
 import { Change, Empty, Gain } from "./figures.mjs";
+import { SaveButton } from "./save_button.mjs";
 
-const KEPT = 1_500;
-/** Points closer than this are one. */
-const APART_SECONDS = 1;
+export { withPoint } from "../equity.mjs";
+
 const REDRAW_MS = 400;
 const LEAST_SHARE = 0.0005;
 const NEAR_SECONDS = 600;
-
-/** Times in seconds since 1970, and equity. @type {import("@preact/signals").Signal<[number[], number[]] | null>} */
-const curve = signal(null);
-let asked = false;
-
-/** @param {[number[], number[]]} points @param {any} account */
-export function withPoint([times, values], account) {
-  const at = Date.parse(account.at) / 1_000;
-  const last = times.at(-1) ?? 0;
-  if (at < last || !Number.isFinite(at)) return /** @type {[number[], number[]]} */ ([times, values]);
-  const drop = at - last < APART_SECONDS && times.length ? 1 : 0;
-  return /** @type {[number[], number[]]} */ ([
-    [...times.slice(0, times.length - drop), at].slice(-KEPT),
-    [...values.slice(0, values.length - drop), Number(account.equity)].slice(-KEPT),
-  ]);
-}
-
-async function load() {
-  if (asked) return;
-  asked = true;
-  onFact((topic, fact) => {
-    if (topic === "account" && curve.peek()) curve.value = withPoint(/** @type {[number[], number[]]} */ (curve.peek()), fact);
-  });
-  const now = latest("account").peek();
-  try {
-    const { facts } = await get("facts/account", { limit: 1_000 });
-    const inOrder = [...facts, ...(now ? [now] : [])].sort((a, b) => (a.at < b.at ? -1 : 1));
-    curve.value = inOrder.reduce(withPoint, /** @type {[number[], number[]]} */ ([[], []]));
-  } catch {
-    curve.value = now ? withPoint([[], []], now) : [[], []];
-  }
-}
+const FAR_SECONDS = 86_400 * 3;
+const ROWS = 60;
+const MARK_TONES = /** @type {Record<string, string>} */ ({ halt: "--halt-solid", on: "--good-solid", off: "--text-3" });
 
 /**
  * At least a twentieth of a percent tall, so that a quiet account does not look wild.
@@ -54,16 +26,42 @@ async function load() {
  * @param {number} low
  * @param {number} high
  */
-function range(_chart, low, high) {
+function scale(_chart, low, high) {
   const least = Math.abs(high) * LEAST_SHARE;
   const pad = Math.max((high - low) * 0.12, (least - (high - low)) / 2);
   return /** @type {[number, number]} */ ([low - pad, high + pad]);
 }
 
-/** Seconds only where a line covers minutes. @param {any} _chart @param {number[]} splits */
+/** Seconds only where a line covers minutes, days where it covers weeks. @param {any} _chart @param {number[]} splits */
 function times(_chart, splits) {
-  const near = (splits.at(-1) ?? 0) - splits[0] < NEAR_SECONDS;
-  return splits.map((at) => (near ? time(at * 1_000) : time(at * 1_000).replace(/:\d\d$/, "")));
+  const length = (splits.at(-1) ?? 0) - splits[0];
+  if (length > FAR_SECONDS)
+    return splits.map((at) => new Date(at * 1_000).toLocaleDateString(undefined, { day: "numeric", month: "short" }));
+  return splits.map((at) => (length < NEAR_SECONDS ? time(at * 1_000) : time(at * 1_000).replace(/:\d\d$/, "")));
+}
+
+/** Lines where trading was halted, turned on or off. @param {any} plot */
+function drawMarks(plot) {
+  const { ctx, bbox } = plot;
+  const ratio = devicePixelRatio || 1;
+  ctx.save();
+  ctx.lineWidth = ratio;
+  ctx.setLineDash([3 * ratio, 3 * ratio]);
+  ctx.font = `${10 * ratio}px ${getComputedStyle(document.body).fontFamily}`;
+  let free = 0;
+  for (const { at, text, kind } of changes.peek()) {
+    const x = plot.valToPos(at, "x", true);
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    ctx.strokeStyle = ctx.fillStyle = colour(MARK_TONES[kind]);
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    if (x < free) continue;
+    ctx.fillText(text, x + 3 * ratio, bbox.top + 10 * ratio);
+    free = x + ctx.measureText(text).width + 8 * ratio;
+  }
+  ctx.restore();
 }
 
 /** @param {HTMLElement} box */
@@ -77,7 +75,8 @@ function options(box) {
     legend: { show: false },
     padding: [8, 26, 0, 0],
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
-    scales: { x: { time: true }, y: { range } },
+    hooks: { draw: [drawMarks] },
+    scales: { x: { time: true }, y: { range: scale } },
     series: [{}, { stroke: colour("--accent"), width: 1.75, fill: colour("--accent-wash"), points: { show: false } }],
     axes: [
       { stroke: quiet, font, grid: { show: false }, ticks: { show: false }, size: 24, space: 90, values: times },
@@ -99,6 +98,8 @@ async function draw(box) {
   const { default: Plot } = await import("uplot");
   /** @type {any} */
   let plot = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
   const make = () => {
     plot?.destroy();
     plot = new Plot(/** @type {any} */ (options(box)), /** @type {any} */ (curve.peek()), box);
@@ -111,9 +112,8 @@ async function draw(box) {
     void colours.value;
     if ((curve.peek()?.[0].length ?? 0) > 1) make();
   });
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
   const stopCurve = effect(() => {
+    void changes.value;
     if ((curve.value?.[0].length ?? 0) < 2) return;
     if (!plot) make();
     else timer ??= setTimeout(redraw, REDRAW_MS);
@@ -129,12 +129,52 @@ async function draw(box) {
   };
 }
 
-export function EquityChart() {
+function Ranges() {
+  return html`<div class="chips" role="group" aria-label="Range of the curve">
+    ${RANGES.map(([name, text]) => html`<button key=${name} type="button" class="chip" aria-pressed=${range.value === name}
+      onClick=${() => (range.value = name)}>${text}</button>`)}
+  </div>`;
+}
+
+const rows = () => {
+  const [ats, values] = curve.peek() ?? [[], []];
+  return ats.map((at, place) => ({ at: new Date(at * 1_000).toISOString(), equity: values[place] }));
+};
+
+/** @param {{points: [number[], number[]]}} props */
+function AsTable({ points: [ats, values] }) {
+  const first = values[0];
+  const list = ats.map((at, place) => [at * 1_000, values[place]]).slice(-ROWS).reverse();
+  return html`<details class="as-table">
+    <summary>Show as table</summary>
+    <div class="table-tools">
+      <span class="hint">The newest ${list.length} of ${ats.length} readings.</span>
+      <${SaveButton} what=${`equity ${range.value}`} columns=${["at", "equity"]} rows=${rows} label="Save as CSV" />
+    </div>
+    <div class="table-scroll table-short" tabindex="0" role="group" aria-label="Equity readings">
+      <table class="table table-tight">
+        <thead>
+          <tr><th scope="col">Time</th><th scope="col" class="num">Equity</th><th scope="col" class="num">Since the start</th></tr>
+        </thead>
+        <tbody>
+          ${list.map(([at, value]) => html`<tr key=${at}>
+            <th scope="row"><time datetime=${new Date(at).toISOString()} title=${timeInFull(at)}>${time(at)}</time></th>
+            <td class="num">${money(value)}</td>
+            <td class="num">${signedMoney(value - first)}</td>
+          </tr>`)}
+        </tbody>
+      </table>
+    </div>
+  </details>`;
+}
+
+/** @param {{table?: boolean}} props */
+export function EquityChart({ table = true }) {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   const ready = system.value.ready;
   useEffect(() => {
     if (!ready || !box.current) return undefined;
-    load();
+    startEquity();
     let gone = false;
     /** @type {(() => void) | undefined} */
     let stop;
@@ -157,12 +197,17 @@ export function EquityChart() {
   return html`<figure class="equity" aria-label="Equity over time">
     <figcaption class="equity-caption">
       <span class="label">Equity curve</span>
-      ${points && !few && first && last !== undefined && html`<span>
-        since ${time((points[0][0] ?? 0) * 1_000)}: <${Gain} value=${last - first} /> <${Change} value=${last / first - 1} arrow=${false} />
-      </span>`}
+      <span class="equity-since">
+        ${points && !few && first && last !== undefined && html`since ${time((points[0][0] ?? 0) * 1_000)}:${" "}
+          <${Gain} value=${last - first} /> <${Change} value=${last / first - 1} arrow=${false} />`}
+      </span>
+      <${Ranges} />
     </figcaption>
     <div class="equity-box" ref=${box} data-empty=${Boolean(few)} role="img" aria-label=${last ? `Equity now ${money(last)}` : "Equity"}>
     </div>
-    ${few && html`<${Empty} title="The curve begins with the account's second reading." />`}
+    ${few && html`<${Empty} title=${failed.value ? "The curve could not be read" : "The curve begins with the account's second reading."}>
+      ${failed.value}
+    <//>`}
+    ${table && points && !few && html`<${AsTable} points=${points} />`}
   </figure>`;
 }
