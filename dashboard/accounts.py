@@ -71,13 +71,14 @@ class MadeToken:
 
 
 class Accounts:
-    """`changed(what, by)` is called, outside the lock, after every change that was written.
+    """`changed(what, by, user, token)` is called, outside the lock, after every change that was written; `user` or `token`
+    is whose connections are to end, empty for nobody's.
 
     Raises ConfigurationInvalid for a file that cannot be read.
     """
 
     def __init__(self, folder: Path, *, taken: frozenset[str] = frozenset(), clock: Callable[[], float] = time.time) -> None:
-        self.changed: Callable[[str, str], None] = lambda _what, _by: None
+        self.changed: Callable[[str, str, str, str], None] = lambda _what, _by, _user, _token: None
         self._path = folder / FILE
         self._taken = taken
         self._clock = clock
@@ -127,7 +128,7 @@ class Accounts:
         with self._lock:
             self._check_name(name, self._users, "user")
             self._write({**self._users, name: made}, self._tokens)
-        self.changed(f"user {name} made, {role}", by)
+        self.changed(f"user {name} made, {role}", by, "", "")
         return password, totp
 
     def set_role(self, name: str, role: Role, by: str) -> None:
@@ -148,7 +149,7 @@ class Accounts:
         with self._lock:
             self._known(name, self._users, "user")
             self._write({key: user for key, user in self._users.items() if key != name}, self._tokens)
-        self.changed(f"user {name} removed", by)
+        self.changed(f"user {name} removed", by, name, "")
 
     # ---- tokens ----------------------------------------------------------------------------------------------------------------
     def add_token(self, name: str, scopes: tuple[str, ...], by: str) -> str:
@@ -158,21 +159,21 @@ class Accounts:
         with self._lock:
             self._check_name(name, self._tokens, "token")
             self._write(self._users, {**self._tokens, name: made})
-        self.changed(f"token {name} made, {'+'.join(scopes)}", by)
+        self.changed(f"token {name} made, {'+'.join(scopes)}", by, "", "")
         return token
 
     def revoke(self, name: str, by: str) -> None:
         with self._lock:
             self._known(name, self._tokens, "token")
             self._write(self._users, {key: token for key, token in self._tokens.items() if key != name})
-        self.changed(f"token {name} revoked", by)
+        self.changed(f"token {name} revoked", by, "", name)
 
     # ---- under the lock --------------------------------------------------------------------------------------------------------
     def _change_user(self, name: str, change: Callable[[User], User], what: str, by: str) -> None:
         with self._lock:
             self._known(name, self._users, "user")
             self._write({**self._users, name: change(self._users[name])}, self._tokens)
-        self.changed(what, by)
+        self.changed(what, by, name, "")
 
     def _check_name(self, name: str, known: dict[str, Any], kind: str) -> None:
         if not _NAME.fullmatch(name):

@@ -167,7 +167,7 @@ def log_out() -> ResponseReturnValue:
             desk().doorman.sessions.end_all()
         else:
             desk().doorman.sessions.end(who.login)
-        desk().audience.end("" if everywhere else who.login)
+        desk().audience.end("" if everywhere and not who.user else who.login)
         desk().log.info("logout", address=address(), everywhere=everywhere)
     logout_user()
     session.clear()

@@ -24,6 +24,11 @@ class TooManyAttempts(Exception):
     """Wrong passwords or tokens in the last minute, from one address or from all together."""
 
 
+def token_login(name: str) -> str:
+    """Under which a token's connections are known."""
+    return f"token {name}"
+
+
 class Doorman:
     """Raises ConfigurationInvalid where the file of users and tokens is broken."""
 
@@ -35,6 +40,7 @@ class Doorman:
         self._password = Password(settings.dashboard_password.get_secret_value()) if settings.dashboard_password else None
         self._code = OneTimeCode(settings.dashboard_totp_secret.get_secret_value(), clock) if settings.dashboard_totp_secret else None
         self._codes: dict[str, OneTimeCode] = {}  # by a user's secret
+        self._logins: dict[str, dict[str, None]] = {}
         self._failures = MovingWindowRateLimiter(MemoryStorage())
 
     @property
@@ -71,7 +77,12 @@ class Doorman:
         user = self.accounts.user(found.user)
         if user is None or (begun(login) or 0.0) < round(user.valid_from, 3):
             return None
+        self._logins.setdefault(user.name, {})[login] = None
         return replace(found, scopes=ROLES[user.role])
+
+    def logins_of(self, user: str) -> list[str]:
+        """Those that were used since the start, and are forgotten now."""
+        return list(self._logins.pop(user, {}))
 
     def by_token(self, token: str, address: str) -> Identity | None:
         """Raises TooManyAttempts."""
@@ -80,7 +91,7 @@ class Doorman:
         if found is None:
             self._count_failure(address)
             return None
-        return Identity(found.name, "token", found.scopes)
+        return Identity(found.name, "token", found.scopes, login=token_login(found.name))
 
     def nobody(self) -> Identity | None:
         """Who asks without any proof: without a password whoever sits at this machine."""

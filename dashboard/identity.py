@@ -12,7 +12,7 @@ from dashboard.credentials import SCOPES
 @dataclass(frozen=True)
 class Identity:
     """kind        `person` (logged in), `token` (a script), `local` (no password is set: whoever sits at this machine)
-    login       names the login that a log-out ends; empty for tokens and local users
+    login       names the login that a log-out ends; of a token, under which its connections end; empty for local users
     user        one of those made on the page; empty for whoever has the password of the settings, tokens and local users
     expires_at  seconds since 1970
     """

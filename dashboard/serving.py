@@ -9,7 +9,7 @@ from datetime import timedelta
 from dashboard.app import create_app
 from dashboard.board import Board
 from dashboard.desk import Desk
-from dashboard.doorman import Doorman
+from dashboard.doorman import Doorman, token_login
 from dashboard.metrics import Meter
 from dashboard.portal import Portal
 from dashboard.relay import Relay
@@ -65,11 +65,12 @@ def start(desk: Desk) -> None:
             # In force here all the same; what stands then is written down when Redis is back.
             desk.log.warning("not_written_down", detail=str(error), **change)
 
-    def account_changed(what: str, by: str) -> None:
+    def account_changed(what: str, by: str, user: str, token: str) -> None:
         desk.log.warning("account_changed", what=what, by=by)
         write_down({"changed": what, "changed_by": by})
         # Whoever may still come in does so by himself.
-        desk.audience.end("")
+        for login in [*(desk.doorman.logins_of(user) if user else ()), *((token_login(token),) if token else ())]:
+            desk.audience.end(login)
 
     desk.doorman.sessions.changed = lambda: write_down({})
     desk.doorman.accounts.changed = account_changed

@@ -1,7 +1,7 @@
 // What everything means, in the words the page uses.
 
-import { boot } from "#app/boot.mjs";
 import { COMMAND } from "#app/components/halt.mjs";
+import { KeyTable } from "#app/components/overlays.mjs";
 import { Panel, Table } from "#app/components/panel.mjs";
 import { html } from "#app/html.mjs";
 
@@ -24,18 +24,18 @@ const WORDS = [
   ["Not confirmed", "You asked for something and execution has not said that it did it. Until it does, assume that it did not."],
   ["Stale", "The newest bar is older than two bars may be. What is older than that is not decided on."],
 ];
-const KEYS = [
-  ["[  ]", "previous and next symbol"],
-  ["?", "this page"],
-  ["Esc", "closes a dialog"],
-  ["Tab, Enter, Space", "everything can be reached and pressed without a mouse"],
-];
-
 const HEADS = ["Trading", "Buys", "A decision's exits", "Stops and targets", "What you close yourself"];
 const MONEY = [
   ["Sandbox", "A simulated market and a simulated broker. Prices are real history, replayed as if it were now."],
   ["Paper", "Real prices, the broker's practice money."],
   ["Live", "Real money. A striped band crosses the top of every page."],
+];
+
+const ROLES = [
+  ["Viewer", "looks, and changes nothing"],
+  ["Operator", "turns trading on and off, halts, sets the size, pauses and closes"],
+  ["Admin", "makes users and tokens too; so does whoever has the password of the settings"],
+  ["Token", "a script's key with read, trade or halt; one that can only halt is safe to carry on a phone"],
 ];
 
 /** @param {{row: string[]}} props */
@@ -53,7 +53,6 @@ const List = ({ rows }) =>
   html`<dl class="terms">${rows.map(([name, text]) => html`<div key=${name}><dt>${name}</dt><dd>${text}</dd></div>`)}</dl>`;
 
 export default function Help() {
-  const pages = boot.navigation.filter(({ key }) => key).map(({ key, title }) => [`g ${key}`, title]);
   return html`<div class="stack help">
     <h1>Help</h1>
     <${Panel} kind="prose" title="How a bar becomes a trade" name="flow-title">
@@ -79,10 +78,21 @@ export default function Help() {
     <${Panel} kind="prose" title="Whose money" name="money-title">
       <${List} rows=${MONEY} />
     <//>
+    <${Panel} kind="prose" title="Alerts" name="alerts-help-title">
+      <p>
+        The bell rings for what needs a person: a halt, refused and failed orders, stale data, a process that is not running, a model that
+        is not there, a wish that nobody confirms. What is so now stays until it is over; what happened stays for a day. Reading marks it
+        in this browser only.
+      </p>
+    <//>
+    <${Panel} kind="prose" title="Who may what" name="roles-help-title"><${List} rows=${ROLES} /><//>
     <${Panel} kind="prose" title="Words" name="words-title"><${List} rows=${WORDS} /><//>
     <${Panel} kind="prose" title="Keys" name="help-keys-title">
-      <${List} rows=${[...pages, ...KEYS]} />
-      <p class="hint">Single keys can be switched off under Settings. No key turns trading on.</p>
+      <${KeyTable} />
+      <p class="hint">
+        Keys without Ctrl can be switched off under <a href="/settings">Settings</a>. No key turns trading on. Everything can be reached
+        with Tab and pressed with Enter or Space.
+      </p>
     <//>
     <${Panel} kind="prose" title="About" name="about-title">
       <p>

@@ -1,73 +1,23 @@
-// How much of each limit is used, and everything that stops: halt, reduce only, liquidate.
+// How much of each limit is used, everything that stops, and who changed what.
 
 import { Change, Empty, Gain, Moment } from "#app/components/figures.mjs";
 import { HaltButton } from "#app/components/halt.mjs";
 import { dayFraction } from "#app/components/header.mjs";
-import { Used } from "#app/components/meters.mjs";
 import { Panel, Table, Values } from "#app/components/panel.mjs";
 import { LiquidateButton } from "#app/components/symbol_actions.mjs";
 import { TradingPanel } from "#app/components/trading_panel.mjs";
-import { limitRows, settingsOf } from "#app/components/turn_on.mjs";
 import { WhyButton } from "#app/components/why.mjs";
-import { entries } from "#app/feed.mjs";
-import { money, number } from "#app/format.mjs";
+import { entries, reading } from "#app/feed.mjs";
+import { money, percent } from "#app/format.mjs";
 import { html } from "#app/html.mjs";
 import { symbolPath } from "#app/router.mjs";
 import { held } from "#app/standing.mjs";
 import { all, latest } from "#app/store.mjs";
 import { outcomeWords, words } from "#app/words.mjs";
+import { Audit } from "./audit.mjs";
+import { Holdings, Limits } from "./limits.mjs";
 
-/** What is used of each limit, in percent. @param {any} account @param {any[]} positions */
-export function uses(account, positions) {
-  const equity = Number(account.equity);
-  const largest = positions.reduce((most, one) => (Math.abs(Number(one.value)) > Math.abs(Number(most?.value ?? 0)) ? one : most), null);
-  const exposure = Number(account.exposure_long ?? 0) + Math.abs(Number(account.exposure_short ?? 0)) + Number(account.working ?? 0);
-  const share = (/** @type {number} */ amount) => (equity > 0 ? (amount / equity) * 100 : 0);
-  return {
-    max_daily_loss_percent: { value: Math.max(0, -(dayFraction(account) ?? 0) * 100), note: "lost today" },
-    max_drawdown_percent: {
-      value: Math.max(0, 1 - equity / Number(account.peak_equity)) * 100,
-      note: `below the peak of ${money(account.peak_equity, account.currency)}`,
-    },
-    max_exposure_percent: { value: share(exposure), note: `${money(exposure, account.currency)} held or being bought` },
-    max_position_percent: {
-      value: share(Math.abs(Number(largest?.value ?? 0))),
-      note: largest ? `the largest is ${largest.symbol}` : "nothing is held",
-    },
-  };
-}
-
-function Limits() {
-  const account = latest("account").value;
-  const settings = settingsOf("execution");
-  const rows = limitRows();
-  if (!account || !rows.length)
-    return html`<${Empty} title=${account ? "Execution has not told its limits yet" : "The account has not been read yet"} />`;
-  const used = /** @type {Record<string, {value: number, note: string}>} */ (uses(account, all("position").filter(held)));
-  return html`
-    <ul class="limits">
-      ${rows.map(
-        (row) => html`<${Limit} key=${row.name} ...${row} most=${Number(settings[row.name])} used=${used[row.name]} />`,
-      )}
-    </ul>
-    <p class="hint">
-      A limit can only make an order smaller or refuse it. The day is New York's; deposits and withdrawals do not count.
-    </p>
-    <p class="hint">Limits are set in <code>.env</code>.</p>
-  `;
-}
-
-/** @param {{label: string, text: string, most: number, used?: {value: number, note: string}}} props */
-function Limit({ label, text, most, used }) {
-  const title = html`<span class="limit-name">${label} <strong>${text}</strong></span>`;
-  if (!used) return html`<li>${title}<span class="hint limit-plain">checked at every order</span></li>`;
-  return html`<li>
-    ${title}
-    <${Used} value=${used.value} limit=${most} label=${label} />
-    <span class="figure limit-value">${number(used.value, 2)}%</span>
-    <span class="hint">${used.note}</span>
-  </li>`;
-}
+export { orderRate, uses } from "./limits.mjs";
 
 function Stops() {
   const account = latest("account").value;
@@ -86,12 +36,17 @@ function Stops() {
 /** @param {any} account @returns {[string, any][]} */
 function standing(account) {
   const { currency } = account;
+  const equity = Number(account.equity);
+  const [long, short] = [Number(account.exposure_long ?? 0), Math.abs(Number(account.exposure_short ?? 0))];
+  const share = (/** @type {number} */ amount) => (equity > 0 ? `${money(amount, currency)} (${percent(amount / equity)})` : money(amount));
   const day = html`<${Gain} value=${account.day_change} currency=${currency} /> <${Change} value=${dayFraction(account)} arrow=${false} />`;
   return [
     ["Equity", money(account.equity, currency)],
     ["Day", day],
-    ["Long", money(account.exposure_long ?? 0, currency)],
-    ["Short", money(account.exposure_short ?? 0, currency)],
+    ["Gross", share(long + short)],
+    ["Net", share(long - short)],
+    ["Long", share(long)],
+    ["Short", share(short)],
   ];
 }
 
@@ -104,7 +59,10 @@ const stopped = ({ topic, outcome, fact }) => STOPS.has(topic) || NO.has(/** @ty
 
 /** Refusals and failures, halts and pauses: what the limits and people did. */
 function Breaches() {
+  const { state, detail } = reading();
   const list = entries.value.filter(stopped).slice(0, SHOWN);
+  if (!list.length && state === "loading") return html`<${Empty} title="Loading…" />`;
+  if (!list.length && state === "error") return html`<${Empty} title="It could not be loaded">${detail}<//>`;
   if (!list.length) return html`<${Empty} title="Nothing was refused">Refusals by a limit, failures, halts and pauses appear here.<//>`;
   return html`<${Table} label="Refusals and stops" heads=${["When", "Symbol", "What", ""]}>
     ${list.map((entry) => html`<${Breach} key=${entry.key} entry=${entry} />`)}
@@ -128,6 +86,8 @@ export default function Risk() {
     <h1 class="sr-only">Risk</h1>
     <div class="side-by-side"><${TradingPanel} /><${Panel} title="Stop" name="stop-title"><${Stops} /><//></div>
     <${Panel} title="Limits" name="limits-title"><${Limits} /><//>
+    <${Panel} title="Holdings against the limit for one symbol" name="holdings-title"><${Holdings} /><//>
     <${Panel} title="Refusals and stops" name="breaches-title"><${Breaches} /><//>
+    <section class="panel" aria-labelledby="audit-title"><${Audit} /></section>
   </div>`;
 }

@@ -4,6 +4,9 @@ import { computed, signal } from "@preact/signals";
 
 let offset = 0;
 
+/** Milliseconds by which the server's clock is ahead of this browser's, as the last snapshot told. */
+export const clockOffset = signal(0);
+
 /** Milliseconds since 1970 by the server's clock. */
 export const serverNow = () => Date.now() + offset;
 
@@ -18,6 +21,7 @@ export function setServerTime(serverTime) {
   const at = Date.parse(serverTime);
   if (Number.isNaN(at)) return;
   offset = at - Date.now();
+  clockOffset.value = offset;
   second.value = serverNow();
 }
 

@@ -12,6 +12,7 @@ import { startRouter } from "./router.mjs";
 import { reloadSeries, startSeries } from "./series.mjs";
 import { connect, connection } from "./socket.mjs";
 import { startAlerts } from "./alerts.mjs";
+import { startLog } from "./log.mjs";
 import { startLook } from "./look.mjs";
 import { watchTheme } from "./theme.mjs";
 
@@ -24,6 +25,7 @@ startAnnouncing();
 watchTheme();
 startLook();
 startAlerts();
+startLog();
 connect();
 
 // What happened while the connection was away is read from the histories.

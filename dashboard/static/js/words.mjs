@@ -174,8 +174,12 @@ function resultWords(fact) {
 
 /** @param {any} fact @returns {Words} */
 function configWords(fact) {
+  const { changed, changed_by: who } = fact.settings ?? {};
+  if (changed) return { title: capital(changed), text: by(who, ""), tone: "info", icon: "person" };
+  // The dashboard writes its own anew whenever a login was ended.
+  const what = fact.process === "dashboard" ? "configuration in force" : "started";
   return {
-    title: `${processName(fact.process)} started`,
+    title: `${processName(fact.process)} ${what}`,
     text: `Version ${fact.version}, configuration ${fact.config || "unnamed"}`,
     tone: "quiet",
     icon: "system",
