@@ -268,7 +268,8 @@ class Replay:
         if name.startswith(NAMES_ONLY) or (topic is not None and not topic.history) or self._first is None:
             return True
         if moment := _MOMENT.search(name):
-            return datetime.fromisoformat(moment[0]) < self._first
+            # What is of the very bar of the fact that names it was made a moment before it.
+            return datetime.fromisoformat(moment[0]) < min(self._first, self._since[name])
         if topic is not None and topic.scope == "global":
             return topic.name not in self._topics
         return self._since[name] < self._first
