@@ -90,6 +90,7 @@ class Active:
             sending=Sending(broker, self._fencing),
             limits=process.settings.limits,
             served=list(process.settings.symbols),
+            since=datetime.fromtimestamp(claim.token / 1_000, UTC),
         )
         self._following = Following(self.desk)
         self._submitting = Submitting(self.desk, self._following)
@@ -103,7 +104,6 @@ class Active:
     async def run(self) -> None:
         """Until the process stops. Raises FenceLost, and what was not expected."""
         desk, bus = self.desk, self._process.bus
-        desk.doubt()
         symbols = self._symbols = await symbols_of(bus, self._process.settings.symbols)
         await Recalling(desk, self._following, self._accounting).recall(symbols)
         # A symbol that is no longer traded stays served, exits only, until what we bought of it is sold.
@@ -114,8 +114,7 @@ class Active:
         if desk.views.market is not None:
             desk.broker.market(desk.views.market)
         # By the token, which grows with every holder: a predecessor's late word is never newer, whatever its clock says.
-        since = datetime.fromtimestamp(self._claim.token / 1_000, UTC)
-        switching = Switching(desk, self._following, self._path, self._accounting, since=since)
+        switching = Switching(desk, self._following, self._path, self._accounting, since=desk.since)
         keeping = [self._attend_states(), self._keep_reading(), self._keep_assets()]
         parts = [desk.recorder.run(), switching.run(), self._following.run(), *keeping, self._work()]
         try:
@@ -175,13 +174,14 @@ class Active:
         """
         bus, since = self._process.bus, self._process.clock.now() - LOOK_BACK
         for symbol in self.desk.served:
-            newest = [entry.fact for entry in await bus.history(Ref(DECISION, symbol), newest_first=True, limit=LOOKED_AT)]
-            for fact in newest:
-                self._note(fact)
-            for fact in reversed(newest):
+            newest = await bus.history(Ref(DECISION, symbol), newest_first=True, limit=LOOKED_AT)
+            for entry in newest:
+                self._note(entry.fact)
+            for entry in reversed(newest):
+                fact = entry.fact
                 told = self.desk.books.chain(symbol, fact.id).steps > 0
                 if fact.made_at >= since and not told and not await bus.exists(Ref(OUTCOME, symbol), outcome_id(fact.id, symbol, 1)):
-                    await self._path.follow(of_decision(fact))
+                    await self._path.follow(of_decision(fact, entry.cursor))
 
     # ---- the first facts -------------------------------------------------------------------------------------------------------
     async def _first_facts(self) -> None:
@@ -236,7 +236,7 @@ class Active:
 
     async def _on_decision(self, event: Event[Any]) -> None:
         """Returns, and so lets the cursor move on, only once the outcome is in Redis."""
-        await self._path.follow(of_decision(event.fact))
+        await self._path.follow(of_decision(event.fact, event.cursor))
         self._accounting.check_failures()
         await self.desk.recorder.written()
 
@@ -276,7 +276,6 @@ class Active:
         anything more is sent. Raises BusError.
         """
         self._process.log.warning("redis_restarted")
-        self.desk.doubt()
         self.desk.books.reconciled = False
         self.desk.reconcile_wanted.set()
         self.desk.switch_changed.set()

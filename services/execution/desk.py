@@ -10,7 +10,7 @@ import asyncio
 import zlib
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -37,6 +37,7 @@ from shared.trading.targets import is_dust
 ASSET_LIFE = timedelta(minutes=30)
 CLOCK_LIFE = timedelta(minutes=5)
 ON_ITS_WAY = timedelta(seconds=30)  # longer than any request to a broker takes
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 ZERO = Decimal(0)
 
 
@@ -56,7 +57,7 @@ class Desk:
     dirty     set when positions or money changed and are to be asked for
     guarded   symbols whose protection is to be looked at
     full      Redis is nearly full: entries stop
-    doubted   a span of time of which the journal may have lost something: what is decided in it is looked up at the broker first
+    since     when this process became the active one, by Redis' clock
     """
 
     process: Process[ExecutionSettings]
@@ -68,11 +69,11 @@ class Desk:
     sending: Sending
     limits: RiskLimits
     served: list[str]
+    since: datetime = LONG_AGO
     acting: bool = False
     not_acting: str = "execution is starting"
     full: bool = False
     keys_refused: str = ""
-    doubted: tuple[datetime, datetime] | None = None
     dirty: asyncio.Event = field(default_factory=asyncio.Event)
     guard_wanted: asyncio.Event = field(default_factory=asyncio.Event)
     guarded: set[str] = field(default_factory=set)
@@ -119,18 +120,13 @@ class Desk:
         self.process.counters[f"outcomes.{kind}"] += 1
         self.process.counters[f"codes.{code}"] += 1
 
-    def doubt(self) -> None:
-        """What was decided until now is not taken for new: another process may have sent it, and Redis may have lost that."""
-        now = self.clock.now()
-        self.doubted = now - self.limits.max_decision_age - ON_ITS_WAY, now
-
     def is_doubted(self, origin: Origin) -> bool:
-        if self.doubted is None:
-            return False
-        began, ended = self.doubted
+        """Whether another process may have sent it, and Redis may have lost that. What is older has arrived, and was listed."""
         if origin.made_at is None:
-            return origin.at < ended
-        return origin.action != "hold" and began <= origin.made_at <= ended
+            return origin.at < self.since
+        at = origin.stored or origin.made_at
+        old = at < self.since - self.limits.max_decision_age - ON_ITS_WAY
+        return origin.action != "hold" and not old and min(at, origin.made_at) <= self.since
 
     def guard(self, symbol: str) -> None:
         """Asks for a look at the symbol's protection."""

@@ -60,7 +60,7 @@ class Following:
         """Takes in an order with its legs. True where it was news.
 
         position  the signed position after it, where the broker said so
-        listed    positions are asked for after this, so what it filled is not added to them
+        listed    it came in a list: the positions that are known may hold what it filled, and are asked for after this
         """
         news = False
         self._desk.books.own(order)
@@ -94,12 +94,10 @@ class Following:
         if not new:
             return
         desk.dirty.set()
-        if listed:
-            return
         if not counts:
             books.doubt(order.symbol, desk.clock.monotonic())
             return
-        doubtful = position is None and books.may_hold(order)
+        doubtful = position is None and (listed or books.may_hold(order))
         quantity = books.held(order.symbol) + new if position is None else position
         if not desk.held_of(order.symbol, quantity):
             books.release_all(order.symbol)

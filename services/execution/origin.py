@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from shared.domain.decisions import Action, Decision
@@ -21,6 +21,7 @@ class Origin:
     made_at  when a decision was made, None otherwise
     expires  when a command is no longer to be carried out
     limit    most units to close, None for all
+    stored   when a decision came to Redis, by Redis' clock; None where that is not known
     leg      which order of the origin, part of its client order id; a decision's follows from what is held
     """
 
@@ -33,6 +34,7 @@ class Origin:
     price: Decimal | None = None
     expires: datetime | None = None
     limit: Decimal | None = None
+    stored: datetime | None = None
     leg: str = "close"
     inputs: tuple[str, ...] = field(default_factory=tuple)
 
@@ -48,8 +50,10 @@ def outcome_id(origin_id: str, symbol: str, step: int) -> str:
     return f"outcome|{about}|{step}"
 
 
-def of_decision(decision: Decision) -> Origin:
+def of_decision(decision: Decision, cursor: str = "") -> Origin:
+    """`cursor`: its place in the history, which begins with the server's milliseconds."""
     assert decision.symbol is not None
+    milliseconds = cursor.partition("-")[0]
     return Origin(
         kind="decision",
         id=decision.id,
@@ -58,6 +62,7 @@ def of_decision(decision: Decision) -> Origin:
         action=decision.action,
         made_at=decision.made_at,
         price=Decimal(str(decision.price)),
+        stored=datetime.fromtimestamp(int(milliseconds) / 1_000, UTC) if milliseconds else None,
         inputs=(decision.id,),
     )
 

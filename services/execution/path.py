@@ -169,7 +169,7 @@ class Path:
                 if verdict.stopped is not None:
                     return self._submitting.stop(origin, verdict.stopped, verdict.checks, pending)
             if not standing:
-                return await self._submitting.submit(origin, lambda: self._plan(origin, pending), entering=entering, pending=pending)
+                return await self._submitting.submit(origin, lambda: self._planned(origin, pending), entering=entering, pending=pending)
             # Ours are in the way: opposite ones as a wash trade, those of the same side by the units they have reserved.
             await self._following.withdraw(standing, seconds=CANCEL_SECONDS)
         return Wait(0.5, "orders of the symbol keep changing")
@@ -221,6 +221,11 @@ class Path:
         if wish.leg != "entry" and closing and origin.kind != "command":
             return Aim(code="exit_working", reason="the position is being closed already")
         return wish
+
+    def _planned(self, origin: Origin, pending: Intent | None) -> Want | Stop | Wait:
+        if self._desk.books.is_doubted(origin.symbol):
+            return Wait(0.0, "what is held has to be asked")
+        return self._plan(origin, pending)
 
     def _plan(self, origin: Origin, pending: Intent | None) -> Want | Stop:
         """Everything that is decided, at one moment."""

@@ -25,6 +25,8 @@ from shared.trading.lifecycle import OVER
 # Entries read back of each history: what is unresolved is among a symbol's newest, since its orders follow one another.
 MOST, LEAST, TOGETHER = 300, 30, 4_000
 AT_ONCE = 16
+# Longer than Redis may take to write to its file, and than clocks may differ.
+RECENTLY = timedelta(minutes=1)
 # A process that died told every older end.
 SURELY_TOLD = timedelta(minutes=15)
 
@@ -68,8 +70,11 @@ class Recalling:
         """Of this account, oldest first."""
         async with self._some:
             entries = await self._desk.process.bus.history(Ref(topic, symbol), newest_first=True, limit=self._limit)
-        account = self._desk.scribe.account
-        return [entry.fact for entry in reversed(entries) if getattr(entry.fact, "account", None) == account]
+        desk = self._desk
+        facts = [entry.fact for entry in reversed(entries) if getattr(entry.fact, "account", None) == desk.scribe.account]
+        recent = desk.clock.now() - RECENTLY
+        desk.recorder.remember(*(desk.scribe.publication(Ref(topic, symbol), fact) for fact in facts if fact.made_at > recent))
+        return facts
 
     async def _recall(self, symbol: str) -> None:
         orders = await self._read(ORDER, symbol)

@@ -60,6 +60,11 @@ class Recorder:
         except TimeoutError:
             raise BusUnavailable(f"what is about to be sent could not be recorded within {RECORD_SECONDS:g} s") from None
 
+    def remember(self, *publications: Publication) -> None:
+        """What a predecessor has written a moment ago: a restart of Redis may lose that as well."""
+        now = self._clock.monotonic()
+        self._written.extend((now, publication) for publication in publications)
+
     async def written(self) -> None:
         """Returns once everything that is in line now is in Redis, however long that takes. Raises FenceLost."""
         if self._waiting:
@@ -162,6 +167,6 @@ class Recorder:
 
     def _repeat(self) -> None:
         """Before all that is in line, at the next turn: a batch may be on its way now."""
-        self._again = [publication for _, publication in self._written]
+        self._again += [publication for _, publication in self._written]
         self._written.clear()
         self._more.set()

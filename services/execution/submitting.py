@@ -87,7 +87,7 @@ class Stop:
     checks: tuple[Finding, ...]
 
 
-Plan = Callable[[], Want | Stop]
+Plan = Callable[[], Want | Stop | Wait]
 
 
 class Submitting:
@@ -102,6 +102,8 @@ class Submitting:
             if shown := self._shown(pending, "intent"):
                 return shown
             want = plan()
+            if isinstance(want, Wait):
+                return want
             if isinstance(want, Stop):
                 return self.stop(origin, want.barrier, want.checks, pending)
             first, handed = self._announce(want)
