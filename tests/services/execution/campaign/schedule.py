@@ -186,8 +186,11 @@ class Schedule:
         self.after(self.random.choice((0.2, 2.0, 10.0)), self.stage.server.thawed.set)
 
     async def redis_restart(self) -> None:
-        """Away for a moment, and back without its last second, or without less than that."""
+        """Away for a moment, and back without its last second, or without less than that. One restart at a time."""
         server = self.stage.server
+        if server.restarting:
+            return
+        server.restarting = True
         copy = server.copied()
         lost = self.random.choice((0.0, 0.01, 0.1, 0.5, 1.0))
         stays = self.random.random() < 0.2
@@ -198,7 +201,7 @@ class Schedule:
             server.away = True
             await asyncio.sleep(away)
             server.restart(None if stays else copy)
-            server.away = False
+            server.away = server.restarting = False
 
         self.stage.beside(restarting())
 
@@ -247,20 +250,22 @@ class Schedule:
         self.stage.beside(self.stage.command("cancel_all"))
 
 
-def play(seed: int, *, silent: bool = True) -> None:
-    """One schedule and what must be true after it. Raises AssertionError."""
+def play(seed: int, *, silent: bool = True) -> list[str]:
+    """One schedule, and what must be true after it; every request that left, when and by whom. Raises AssertionError."""
     random = Random(f"stage of {seed}")
     settings = settings_of(random.choice(SYMBOLS), **random.choice(VARIANTS))
     schedules: list[Schedule] = []
 
-    async def story(stage: Stage) -> None:
+    async def story(stage: Stage) -> list[str]:
         schedule = Schedule(stage, seed)
         schedules.append(schedule)
         await schedule.run()
         await Verdict(stage).reach()
+        return [f"{at:.6f} {name} {replica}" for at, name, replica in stage.venue.posts]
 
     try:
-        staged(story, seed=seed, settings=settings, silent=silent, nudges_lost=random.choice((0.0, 0.0, 0.1)))
+        left: list[str] = staged(story, seed=seed, settings=settings, silent=silent, nudges_lost=random.choice((0.0, 0.0, 0.1)))
     except AssertionError as error:
         families = ", ".join(schedules[0].families) if schedules else "none"
         raise AssertionError(f"seed {seed} ({families}; {','.join(settings.symbols)}): {error}") from error
+    return left

@@ -24,6 +24,7 @@ class Server:
         self.store = MemoryStore(monotonic=loop.time, now=wall)
         self._loop = loop
         self.away = False
+        self.restarting = False
         self.mute = 0.0
         self.thawed = asyncio.Event()
         self.thawed.set()

@@ -78,6 +78,7 @@ class Stage:
     decisions: list[Decision] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     prices: dict[str, Decimal] = field(default_factory=dict)
+    lowest: dict[str, Decimal] = field(default_factory=dict)
     claims: dict[str, Claim] = field(default_factory=dict)
     nudges_lost: float = 0.0
     running: list[asyncio.Task[Any]] = field(default_factory=list)
@@ -155,22 +156,24 @@ class Stage:
             self.venue.wrong.append(f"{replica} sent {name} without a record")
         self._check_word(replica, name)
         if terms.side == "buy":
-            value = self.venue.entering(symbol) + terms.quantity * self.prices[symbol]
+            value = (self.venue.entering(symbol) + terms.quantity) * self.lowest[symbol]  # whatever the price was when it was sized
             most = self.venue._account.equity() * self.settings.max_position_percent / 100
             if value > most * Decimal("1.05"):
                 self.venue.wrong.append(f"{name} takes {symbol} to {value:.0f}, beyond {most:.0f}")
 
     def _check_word(self, replica: str, name: str) -> None:
         """No order of a decision leaves while the newest word is that trading is off."""
-        text = self.server.store._get("trading_effective")
-        word = json.loads(text)["state"] if text else "nothing"
+        store = self.server.store
+        word, asked = (json.loads(store._get(key) or '{"state": "off"}')["state"] for key in ("trading_effective", "trading"))
+        asked_on = asked == "on" and store._get("halt") is None  # "on" may be asked for, and in force, a moment before it is said
         decided = {client_order_id(ACCOUNT, one.id, leg) for one in self.decisions for leg in ("entry", "exit")}
-        if word != "on" and name in decided and self.loop.time() - self.server.lost_at > 3.0:
+        if word in {"off", "halted"} and not asked_on and name in decided and self.loop.time() - self.server.lost_at > 3.0:
             self.venue.wrong.append(f"{replica} sent {name} while {word} was in force")
 
     # ---- the market and people -------------------------------------------------------------------------------------------------
     async def quote(self, symbol: str) -> None:
         now, bid = self.clock.now(), self.prices[symbol]
+        self.lowest[symbol] = min(self.lowest.get(symbol, bid), bid)
         made = facts.quote(symbol, now, bid=str(bid), ask=str(bid * Decimal("1.001")), id=f"quote|{now.timestamp():.6f}", made_at=now)
         self.venue.move(made)
         with suppress(BusError):

@@ -91,11 +91,11 @@ class Venue(SimulatedBroker):
         return order
 
     def entering(self, symbol: str) -> Decimal:
-        """Value of what is held and of what is being bought, at the last price."""
+        """Units held and being bought."""
         account = self._account
         units = account.ledger.quantity(symbol)
         units += sum((one.remaining or ZERO for one in account.book.open(symbol) if one.side == "buy"), ZERO)
-        return units * account.marks.get(symbol, ZERO)
+        return units
 
 
 class Connection:
