@@ -274,6 +274,10 @@ class Relay:
         return [(ref, fact) for ref, fact in zip(refs, await self.process.bus.latest_of(refs), strict=True) if fact is not None]
 
     async def _read_heartbeats(self) -> None:
+        if await self.process.bus.latest(Ref(CONFIG, part=self.process.name)) is None:
+            # We wrote it, and it does not expire: somebody has emptied this Redis.
+            self._again.set()
+            return
         for ref, fact in await self._heartbeats():
             self._show(Shown.of(ref, fact))
         self._board.forget_silent(self.process.clock.now())

@@ -23,6 +23,7 @@ from shared.runtime.logging import get_logger
 MAX_MESSAGE = 4_096  # bytes from a client: a plea for a snapshot is all it has to say
 MAX_FRAMES, FRAME_SECONDS = 100, 10.0
 LOOK_SECONDS = 2.0
+PING_SECONDS = 6  # a page that hears nothing for two of them says so (socket.mjs)
 ADMISSION_SECONDS = 5.0  # to say who one is, once connected
 ADMITTED = "tradermagic.admitted"
 PACKETS = frozenset("0123456")
@@ -133,8 +134,8 @@ def make_socketio(app: Flask, allows: Callable[[str, dict[str, Any]], bool]) -> 
         # In the client's own thread, one after the other: a flood of messages makes no flood of threads.
         async_handlers=False,
         max_http_buffer_size=MAX_MESSAGE,
-        ping_interval=20,
-        ping_timeout=15,
+        ping_interval=PING_SECONDS,
+        ping_timeout=PING_SECONDS,
     )
     engine = socketio.server.eio
     engine._async = {**engine._async, "websocket": BoundedWebSocket}  # noqa: SLF001 (the library has no other way)

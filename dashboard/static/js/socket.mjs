@@ -22,6 +22,10 @@ export const offlineSeconds = computed(() =>
 
 let expected = 0;
 let behind = false;
+/** When the server was last heard, its pings included. */
+let heard = Date.now();
+/** The server pings every six seconds: after two of them the line is dead, or this machine has slept. */
+const SILENT_MS = 13_000;
 
 const socket = io({ transports: ["websocket"], autoConnect: false, reconnectionDelay: 500, reconnectionDelayMax: 4_000, timeout: 8_000 });
 
@@ -48,7 +52,22 @@ function showBus({ reachable, since = "", detail = "" }) {
   bus.value = { reachable, since, detail };
 }
 
+function hear() {
+  heard = Date.now();
+}
+
+/** A line that was cut says nothing, and a machine that wakes up finds its connections as it left them. */
+function mind() {
+  if (document.hidden || !socket.connected || Date.now() - heard < SILENT_MS) return;
+  hear();
+  become("closed");
+  socket.disconnect().connect();
+}
+
 function listen() {
+  socket.onAny(hear);
+  socket.io.on("ping", hear);
+  socket.on("connect", hear);
   socket.on("snapshot", (snapshot) => {
     behind = false;
     expected = snapshot.seq + 1;
@@ -92,6 +111,7 @@ function tellWhetherHidden() {
 
 /** After sleep or a network change: try now, not when the back-off says so. Going offline is left to the socket: loopback still answers. */
 function hurry() {
+  mind();
   tellWhetherHidden();
   if (!document.hidden && !socket.connected && connection.peek().state !== "refused") socket.disconnect().connect();
 }
@@ -99,7 +119,9 @@ function hurry() {
 export function connect() {
   listen();
   document.addEventListener("visibilitychange", hurry);
+  document.addEventListener("resume", hurry);
   window.addEventListener("online", hurry);
+  setInterval(mind, 1_000);
   socket.connect();
 }
 
