@@ -18,7 +18,7 @@ USERS = ("market_data", "decision", "execution", "archive", "dashboard", "cli")
 CLAIMING = frozenset({"market_data", "decision", "execution"})
 
 CONNECTING = "+auth +hello +ping +select +client|setname"
-READING = "+get +mget +exists +scan +zscore +xrange +xrevrange +xread +info +subscribe +unsubscribe"
+READING = "+get +mget +exists +scan +zscore +xrange +xrevrange +xread +xlen +info +subscribe +unsubscribe"
 WRITING = "+evalsha +script|load +set +del +incr +pexpire +xadd +zadd"
 EXPORTED = "(-@all +xtrim +zremrangebyscore ~history:* ~ids:*)"
 

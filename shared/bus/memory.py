@@ -145,6 +145,11 @@ class MemoryStore:
             last = [places[-1:] for places, _ in map(self._history, histories)]
         return [f"{end[0][0]}-{end[0][1]}" if end else "" for end in last]
 
+    async def lengths(self, histories: Sequence[str]) -> list[int]:
+        await asyncio.sleep(0)
+        with self._lock:
+            return [len(places) for places, _ in map(self._history, histories)]
+
     async def moment_of(self, ids: str, fact_id: str) -> int | None:
         await asyncio.sleep(0)
         with self._lock:

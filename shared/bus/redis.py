@@ -156,6 +156,9 @@ class RedisStore:
         answers = await self._all(*[pack("XREVRANGE", history, "+", "-", "COUNT", 1) for history in histories])
         return [answer[0][0].decode() if answer else "" for answer in answers]
 
+    async def lengths(self, histories: Sequence[str]) -> list[int]:
+        return [int(answer) for answer in await self._all(*[pack("XLEN", history) for history in histories])]
+
     async def moment_of(self, ids: str, fact_id: str) -> int | None:
         score = await self._one("ZSCORE", ids, fact_id)
         return None if score is None else int(float(score))

@@ -111,6 +111,9 @@ class StoredBus:
         raws = await self._store.entries(keys.history_of(ref.key), after, "", limit, newest_first=False)
         return [(raw.cursor, raw.fact.decode(errors="replace")) for raw in raws]
 
+    async def lengths(self, refs: Sequence[Ref[Any]]) -> list[int]:
+        return await self._store.lengths([keys.history_of(ref.key) for ref in refs]) if refs else []
+
     async def find(self, ref: Ref[F], fact_id: str) -> Entry[F] | None:
         moment = await self._store.moment_of(keys.ids_of(ref.key), fact_id)
         if moment is None:

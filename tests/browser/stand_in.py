@@ -34,6 +34,7 @@ from tests.browser.world import World, symbols_of
 
 DASHBOARD = Path(__file__).parents[2] / "dashboard"
 ACTIVITY = {"decision", "outcome", "order", "fill", "trading", "halt", "pause", "trade_settings", "command", "command_result", "config"}
+HISTORIES = {name: {"keys": 4, "entries": 4_210, "longest": 1_100} for name in ("bar", "decision", "order", "outcome")}
 CHANGES = {"trading", "halt", "pause", "trade_settings", "command", "command_result", "config"}
 PAGES = ("overview", "symbol", "portfolio", "risk", "system", "settings", "help")
 KEYS = {"overview": "o", "symbol": "s", "portfolio": "p", "risk": "r", "system": "h", "settings": ",", "help": "?"}
@@ -203,7 +204,8 @@ class StandIn:
                 redis = {"latency_ms": 0.4, "used_bytes": 48 << 20, "limit_bytes": 1 << 30, "durable": True, "evicts": False}
                 disk = {"free_bytes": 40 << 30, "total_bytes": 100 << 30}
                 now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-                return jsonify({"at": now, "redis": redis, "disk": disk, "clients": 1, "starts": {"execution": 2, "decision": 1}})
+                starts = {"execution": 2, "decision": 1}
+                return jsonify({"at": now, "redis": redis, "disk": disk, "clients": 1, "starts": starts, "histories": HISTORIES})
             if path == "accounts":
                 return jsonify(self.accounts | {"password": self.login, "totp": False})
             if path.startswith("why/"):

@@ -35,6 +35,13 @@ async def test_an_unreadable_key_leaves_a_gap_in_a_snapshot_and_not_an_error(pla
     assert await bus.latest_of([Ref(INDICATORS, "AAPL"), BTC]) == [None, decision()]
 
 
+async def test_histories_tell_how_long_they_are(bus: Bus) -> None:
+    await _fill(bus, 3)
+    await bus.publish(Ref(QUOTE, "AAPL"), quote("AAPL"))
+    assert await bus.lengths([BTC, Ref(DECISION, "AAPL"), Ref(QUOTE, "AAPL")]) == [3, 0, 0]
+    assert await bus.lengths([]) == []
+
+
 async def test_every_key_of_a_topic_is_found(bus: Bus) -> None:
     await bus.publish(Ref(BAR, "BTC/USD"), bar())
     await bus.publish(Ref(BAR, "BTC/USD", "1h"), bar(timeframe="1h"))

@@ -219,6 +219,8 @@ def test_the_audit_trail_is_read_newest_first_page_by_page(dashboard):
 
 
 def test_the_machinery_is_told_as_it_is_now(dashboard):
+    dashboard.post("/api/v1/halt")
     told = dashboard.get("/api/v1/system").json
+    assert told["histories"]["halt"] == {"keys": 1, "entries": 1, "longest": 1}
     assert told["redis"]["latency_ms"] >= 0
     assert 0 < told["disk"]["free_bytes"] <= told["disk"]["total_bytes"]

@@ -105,6 +105,21 @@ export function Machinery() {
   `;
 }
 
+/** How much Redis keeps of each topic; the archive takes away what it has written to files. */
+export function Histories() {
+  const { told, state } = machinery.value;
+  const rows = Object.entries(told?.histories ?? {}).sort(([, a], [, b]) => b.entries - a.entries);
+  if (!rows.length) return html`<${Empty} title=${state === "loading" ? "Asking the server…" : "Redis does not tell"} />`;
+  return html`<${Table} label="Histories" heads=${["Topic", "#Keys", "#Entries", "#Longest"]}>
+    ${rows.map(([topic, { keys, entries, longest }]) => html`<tr key=${topic}>
+      <th scope="row">${topic.replaceAll("_", " ")}</th>
+      <td class="num" data-label="Keys">${number(keys, 0)}</td>
+      <td class="num" data-label="Entries">${number(entries, 0)}</td>
+      <td class="num" data-label="Longest">${number(longest, 0)}</td>
+    </tr>`)}
+  <//>`;
+}
+
 /** Seconds from one fact to the next, null where they do not belong together. @param {any} from @param {any} to @param {string} at */
 function between(from, to, at = "made_at") {
   if (!from?.[at] || !to?.made_at || from.at !== to.at) return null;

@@ -14,7 +14,7 @@ import { connection, online } from "#app/socket.mjs";
 import { all, latest, system } from "#app/store.mjs";
 import { processName, sessionWord } from "#app/words.mjs";
 import { Log } from "./log.mjs";
-import { Machinery, Paces, useMachinery } from "./machinery.mjs";
+import { Histories, Machinery, Paces, useMachinery } from "./machinery.mjs";
 import { Counters, Processes } from "./processes.mjs";
 
 const DATA_HEADS = ["Symbol", "Session", "Data", "#Newest bar", "#Polled every", "Fresh within a bar"];
@@ -144,7 +144,10 @@ export default function System() {
     </div>
     <${Panel} title="Sources" name="feeds-title"><${Feeds} /><//>
     <${Panel} title="Data" name="data-title"><${Data} /><//>
-    <${Panel} title="How long the newest bar took" name="paces-title"><${Paces} /><//>
+    <div class="side-by-side">
+      <${Panel} title="How long the newest bar took" name="paces-title"><${Paces} /><//>
+      <${Panel} title="Kept in Redis" name="histories-title"><${Histories} /><//>
+    </div>
     <section class="panel" aria-labelledby="log-title"><${Log} /></section>
     <div class="side-by-side">
       <${Panel} title="Configuration in force" name="config-title"><${Configurations} /><//>

@@ -1,6 +1,7 @@
 // What a screen reader is told: a quiet summary now and then, and at once only what cannot wait.
 
 import { effect, signal } from "@preact/signals";
+import { unread } from "./alerts.mjs";
 import { plural } from "./format.mjs";
 import { requests } from "./requests.mjs";
 import { connection } from "./socket.mjs";
@@ -11,6 +12,8 @@ const ENDS = { done: "confirmed", refused: "refused", lost: "nobody knows whethe
 export const polite = signal("");
 export const assertive = signal("");
 
+/** Alerts that were there already. @type {Set<string> | null} */
+let told = null;
 let counts = { fill: 0, decision: 0 };
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
@@ -35,7 +38,16 @@ function tellRequests() {
   if (told) polite.value = `${told.label}: ${told.detail || ENDS[/** @type {"done"} */ (told.state)]}`;
 }
 
+/** Matters that are new since the page was opened; a halt is told at once anyway. */
+function tellAlerts() {
+  const keys = unread.value.map(({ key }) => key);
+  const news = unread.value.find(({ key }) => told && !told.has(key) && key !== "halt");
+  if (system.value.ready) told = new Set(keys);
+  if (news) polite.value = `Alert: ${news.title}. ${news.text}`;
+}
+
 export function startAnnouncing() {
+  effect(tellAlerts);
   onFact(count);
   effect(tellRequests);
   effect(() => {
