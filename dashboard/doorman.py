@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -42,6 +43,7 @@ class Doorman:
         self._codes: dict[str, OneTimeCode] = {}  # by a user's secret
         self._logins: dict[str, dict[str, None]] = {}
         self._failures = MovingWindowRateLimiter(MemoryStorage())
+        self._turn = threading.Lock()
 
     @property
     def login_required(self) -> bool:
@@ -57,11 +59,13 @@ class Doorman:
 
     def proves(self, password: str, code: str, address: str, user: str = "") -> bool:
         """Whether the password, and the one-time code where one is asked for, are right. Raises TooManyAttempts."""
-        self._check_failures(address)
-        right = self._fits(password, code, user)
-        if not right:
-            self._count_failure(address)
-        return right
+        # One after the other, or guesses made at once would all be let through before the first is counted.
+        with self._turn:
+            self._check_failures(address)
+            right = self._fits(password, code, user)
+            if not right:
+                self._count_failure(address)
+            return right
 
     def log_in(self, password: str, code: str, address: str, user: str = "") -> Identity | None:
         """`user` empty: whoever has the password of the settings. Raises TooManyAttempts."""
@@ -85,10 +89,10 @@ class Doorman:
         return list(self._logins.pop(user, {}))
 
     def by_token(self, token: str, address: str) -> Identity | None:
-        """Raises TooManyAttempts."""
-        self._check_failures(address)
+        """Raises TooManyAttempts. A right one always counts: it cannot be guessed, and nobody's guessing may keep its owner from HALT."""
         found = token_of((*self.given_tokens, *self.accounts.tokens()), token)
         if found is None:
+            self._check_failures(address)
             self._count_failure(address)
             return None
         return Identity(found.name, "token", found.scopes, login=token_login(found.name))

@@ -224,6 +224,16 @@ def test_a_plea_for_a_snapshot_is_answered_once_a_second(audience, lines):
     assert [payload["seq"] for payload in lines.of("a", "snapshot")] == [1, 2]
 
 
+def test_whoever_asks_for_snapshots_and_takes_none_gets_no_second_one_and_is_let_go(audience, lines):
+    audience.join(Client("a"), 0.0)
+    lines.queue["a"] = DRAINED + 1
+    for second in range(1, int(STALLED_SECONDS) + 3):
+        audience.asked_again("a")
+        audience.flush(float(second), WALL)
+    assert len(lines.of("a", "snapshot")) == 1
+    assert lines.dropped == [("a", "stalled")]
+
+
 def test_a_hidden_page_is_sent_a_batch_every_ten_seconds_but_told_of_a_halt_at_once(audience, lines):
     audience.join(Client("a"), 0.0)
     audience.looked_away("a", hidden=True)

@@ -189,3 +189,26 @@ def test_after_a_restart_the_decision_s_outcome_stands_beside_those_of_later_sto
     again = make_dashboard(bus=lambda: MemoryBus(store=shared._store))
     shown = {fact["origin"]: fact["id"] for fact in again.get("/api/v1/snapshot").json["facts"]["outcome"]}
     assert shown == {"decision": outcome(BTC).id, "protection": "stop-8"}
+
+
+def test_a_redis_that_was_emptied_is_read_anew(dashboard):
+    dashboard.publish((Ref(BAR, BTC), bar()))
+    dashboard.wait_for(lambda: dashboard.get("/api/v1/snapshot").json["facts"]["bar"])
+    spy = Spy(dashboard)
+    store = dashboard.on_bus(_store)
+    dashboard.on_bus(lambda bus: _empty(store))
+    dashboard.wait_for(lambda: not dashboard.get("/api/v1/snapshot").json["facts"]["bar"])
+    dashboard.wait_for(lambda: [event for event, _ in spy.sent].count("snapshot") == 2)
+    assert dashboard.latest(Ref(CONFIG, part="dashboard")) is not None
+    later = bar(at=CLOSE + timedelta(minutes=5))
+    dashboard.publish((Ref(BAR, BTC), later))
+    dashboard.wait_for(lambda: [fact["id"] for fact in spy.facts("bar")] == [later.id])
+
+
+async def _store(bus):
+    return bus._store
+
+
+async def _empty(store):
+    for known in (store._texts, store._histories, store._last, store._ids):
+        known.clear()

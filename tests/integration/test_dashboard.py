@@ -163,7 +163,8 @@ def test_whoever_opens_connections_and_says_nothing_holds_nobody_up(dashboard):
         assert time.monotonic() - started < 2
         # Who has not asked after five seconds is hung up on.
         slow[0].settimeout(20)
-        assert slow[0].recv(100) == b""
+        with suppress(ConnectionResetError):  # what it did send was not taken
+            assert slow[0].recv(100) == b""
     finally:
         for one in (*silent, *slow):
             one.close()
