@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +29,7 @@ SHOWN = 10
 # A day is divided from about thirty thousand facts on: below that, starting processes takes longer than they save.
 LONG_DAY_BYTES = 3_000_000
 MOST_PROCESSES = 8
+GARBAGE = 200_000
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ class Asked:
     def warmth(self) -> list[JournalEntry]:
         return before(self.path.parent, self.day) if self.day is not None else []
 
-    def entries(self) -> Iterable[JournalEntry]:
-        return files.read_file(self.path)
+    def entries(self, share: Share | None = None) -> Iterable[JournalEntry]:
+        return files.read_file(self.path, wanted=share.wants if share else None)
 
 
 def asked_for(*, day: str, file: str, begins: str, ends: str, symbols: Sequence[str]) -> Asked:
@@ -106,7 +108,8 @@ def replayed_share(asked: Asked, share: Share | None) -> Report:
     brought: dict[str, Part] = parts()
     run = Replay(list(brought.values()), begins=asked.begins, ends=asked.ends, symbols=asked.symbols, share=share)
     run.warm(asked.warmth())
-    report = run.run(asked.entries())
+    gc.set_threshold(GARBAGE)  # facts hold no circles, and there are a million of them
+    report = run.run(asked.entries(share))
     report.notes += [note for part in brought.values() for note in getattr(part, "notes", ())]
     return report
 

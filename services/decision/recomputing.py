@@ -16,7 +16,7 @@ from services.decision.settings import DecisionSettings
 from shared.domain.decisions import Abstention, Decision, Prompt, Signal
 from shared.domain.errors import ConfigurationInvalid, EngineError
 from shared.domain.fact import Fact
-from shared.domain.market import Bar, Indicators, Market
+from shared.domain.market import Bar, Indicators, Market, Timeframe
 from shared.domain.portfolio import Position
 from shared.domain.trading import Configuration
 from shared.fusion import decide
@@ -42,11 +42,16 @@ class Recent(OrderedDict[str, Any]):
 class Known:
     """What is known of one symbol, as the decision process would know it."""
 
-    tape: Tape
+    tapes: dict[str, Tape] = field(default_factory=dict)  # by timeframe
     facts: Recent = field(default_factory=Recent)
     positions: Recent = field(default_factory=Recent)  # apart: one may stand for days
     decisions: list[Decision] = field(default_factory=list)
     calls: dict[tuple[str, str], list[ModelCall]] = field(default_factory=dict)
+
+    def tape(self, timeframe: Timeframe) -> Tape:
+        if timeframe not in self.tapes:
+            self.tapes[timeframe] = Tape(BARS_SHOWN + 16, timeframe.seconds)
+        return self.tapes[timeframe]
 
     def previous(self, indicators: Indicators) -> Decision | None:
         return next((one for one in reversed(self.decisions) if one.at < indicators.at), None)
@@ -68,7 +73,6 @@ class Recomputing:
         self._offices: dict[str, Office | str] = {}
         self._symbols: dict[str, Known] = {}
         self._markets = Recent()
-        self._seconds = 0
         self.notes: list[str] = []
 
     # ---- every fact ------------------------------------------------------------------------------------------------------------
@@ -82,10 +86,10 @@ class Recomputing:
         elif isinstance(fact, Position):
             self._known(fact).positions.put(fact)
         elif isinstance(fact, Bar) and seen.part is None:
-            self._known(fact, fact.timeframe.seconds).tape.take_bar(fact)
+            self._known(fact).tape(fact.timeframe).take_bar(fact)
         elif isinstance(fact, Indicators) and seen.part is None:
-            known = self._known(fact, fact.timeframe.seconds)
-            known.tape.take_indicators(fact)
+            known = self._known(fact)
+            known.tape(fact.timeframe).take_indicators(fact)
             known.facts.put(fact)
         elif isinstance(fact, Prompt):
             yield self._prompt(seen, fact)
@@ -97,12 +101,8 @@ class Recomputing:
     def end(self) -> Iterator[Made]:
         yield from ()
 
-    def _known(self, fact: Fact, seconds: int = 0) -> Known:
-        symbol = str(fact.symbol)
-        self._seconds = seconds or self._seconds
-        if symbol not in self._symbols:
-            self._symbols[symbol] = Known(Tape(BARS_SHOWN + 16, self._seconds or 60))
-        return self._symbols[symbol]
+    def _known(self, fact: Fact) -> Known:
+        return self._symbols.setdefault(str(fact.symbol), Known())
 
     def _office(self, fact: Configuration) -> Office | str:
         try:
@@ -151,7 +151,7 @@ class Recomputing:
             return "the position or the market that a prompt tells of is not in the journal"
         return Question(
             indicators=indicators,
-            rows=known.tape.rows(int(indicators.at.timestamp())),
+            rows=known.tape(indicators.timeframe).rows(int(indicators.at.timestamp())),
             deadline=0.0,
             position=next((one for one in found if isinstance(one, Position)), None),
             market=next((one for one in found if isinstance(one, Market)), None),
@@ -225,7 +225,7 @@ class Recomputing:
             return office
         if not isinstance(indicators, Indicators):
             return "the indicators behind a decision are not in the journal"
-        rows = known.tape.rows(int(indicators.at.timestamp()))
+        rows = known.tape(indicators.timeframe).rows(int(indicators.at.timestamp()))
         question = Question(indicators=indicators, rows=rows, deadline=0.0, previous=previous)
         views = []
         for choice in office.settings.engines:

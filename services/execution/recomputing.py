@@ -1,7 +1,7 @@
 """Intents, orders and outcomes made again from the journal: the path's, the gate's and the scribe's own functions, the broker from tape.
 
 What the broker reported and what the clock brought about (a late answer, a withdrawn order) are inputs; what follows from them is not. A
-fact is looked at once a hundred more have come, since what it names may have been written in the same moment.
+fact is looked at a second later, since what it names may have been written in the same moment.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from shared.domain.errors import ConfigurationInvalid
 from shared.domain.orders import Fill, Intent, Order, Outcome
 from shared.domain.portfolio import Position
 from shared.domain.trading import Command, Configuration, Halt, Pause, TradeSettings, TradingSwitch
-from shared.journal.replay import NAMES_ONLY, Absent, Made, Seen
+from shared.journal.replay import MILLISECOND, NAMES_ONLY, Absent, Made, Seen
 from shared.risk.checks import Finding
 from shared.risk.limits import CODES, kind_of
 from shared.risk.witness import situation
@@ -34,8 +34,9 @@ from shared.trading.lifecycle import _STEPS, advance
 from shared.trading.states import Barrier, Switches
 from shared.trading.targets import aim
 
-PATIENCE = 100
-NEAR = 8  # places within which facts may have been written in one moment
+PATIENCE = 1_000 * MILLISECOND
+NEAR = 2 * MILLISECOND  # within which facts may have been written in one moment
+POSITIONS = 100  # of a symbol, remembered
 KEPT = 20_000
 ZERO = Decimal(0)
 # Outcomes that need nobody to be asked, and follow from the decision and what is held alone.
@@ -59,7 +60,7 @@ class Recomputing:
         self._orders: defaultdict[str, dict[str, Order]] = defaultdict(dict)  # by client order id, by fact id
         self._steps: defaultdict[str, dict[str, Seen]] = defaultdict(dict)  # intents of a gate that is not known yet, by client order id
         self._sizings: list[tuple[int, TradeSettings]] = []
-        self._positions: defaultdict[str, deque[tuple[int, Position]]] = defaultdict(lambda: deque(maxlen=PATIENCE))
+        self._positions: defaultdict[str, deque[tuple[int, Position]]] = defaultdict(lambda: deque(maxlen=POSITIONS))
         self._waiting: deque[Seen] = deque()
         self._newest: dict[str, datetime] = {}  # the newest decided bar's close, by symbol
         self._plans = Recent()

@@ -14,14 +14,21 @@ from shared.indicators import indicators_of
 from shared.journal.decided import alike
 from shared.journal.replay import Made, Seen
 
+Line = tuple[str, str, bool]
+
+
+def line_of(fact: Bar | Indicators) -> Line:
+    """Bars of one symbol that make one history: of one length, and of a real or a simulated market."""
+    return str(fact.symbol), str(fact.timeframe), fact.simulated
+
 
 class Recomputing:
     """Bars are inputs, as is what a provider said of them; what we computed and every disagreement is made again."""
 
     def __init__(self, changes: Mapping[str, Any] | None = None) -> None:
         del changes  # nothing of market_data can be changed in a replay
-        self._series: defaultdict[str, Series] = defaultdict(Series)
-        self._whole: set[str] = set()  # symbols whose history begins in the journal with bars of a provider's past
+        self._series: defaultdict[Line, Series] = defaultdict(Series)
+        self._whole: set[Line] = set()  # those whose history begins in the journal with bars of a provider's past
 
     def take(self, seen: Seen) -> Iterator[Made]:
         fact = seen.fact
@@ -37,14 +44,16 @@ class Recomputing:
     def _take_bar(self, bar: Bar, *, trading: bool) -> None:
         if not trading or bar.symbol is None:
             return
-        series = self._series[bar.symbol]
+        line = line_of(bar)
+        series = self._series[line]
         if not len(series) and bar.made_at - bar.at > 2 * bar.timeframe.length:
-            self._whole.add(bar.symbol)
+            self._whole.add(line)
         series.add([candle_of(bar)])
 
     def _again(self, seen: Seen, fact: Indicators) -> Made:
         assert fact.symbol is not None
-        series = self._series[fact.symbol]
+        line = line_of(fact)
+        series = self._series[line]
         if not series.has(fact.at):
             return Made(seen, lost="the bar that indicators were made of is not in the journal")
         bars = series.bars(fact.at)
@@ -54,7 +63,7 @@ class Recomputing:
         checked = crosscheck(told, indicators_of(bars), origin=origin, price=price, bars=len(bars))
         stamp = Stamp(fact.made_at, fact.config, fact.simulated)
         again = indicators_fact(fact.symbol, fact.timeframe, fact.at, price=price, checked=checked, stamp=stamp)
-        if len(bars) < KEEP and fact.symbol not in self._whole and not alike(fact, again):
+        if len(bars) < KEEP and line not in self._whole and not alike(fact, again):
             return Made(seen, lost=f"fewer than {KEEP} bars before the indicators are in the journal")
         return Made(seen, again)
 

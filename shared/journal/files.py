@@ -16,7 +16,7 @@ import os
 import re
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -185,9 +185,12 @@ def read(folder: Path, *, first: date | None = None, last: date | None = None) -
             yield from read_file(day_file(folder, day))
 
 
-def read_file(path: Path) -> Iterator[JournalEntry]:
-    """Entries of one day's file or of an export (`.jsonl`, gzip or plain), in order. Raises FactInvalid, OSError."""
-    return in_order(unordered(path))
+def read_file(path: Path, *, wanted: Callable[[str], bool] | None = None) -> Iterator[JournalEntry]:
+    """Entries of one day's file or of an export (`.jsonl`, gzip or plain), in order. Raises FactInvalid, OSError.
+
+    wanted  of a key; the others are passed over
+    """
+    return in_order(entry for entry in unordered(path) if wanted is None or wanted(entry.key))
 
 
 def unordered(path: Path) -> Iterator[JournalEntry]:
