@@ -12,10 +12,9 @@ const FIRST = [
 /** @type {{keys: string, does: string}[]} */
 const LAST = [
   { keys: "[ ]", does: "previous and next symbol" },
-  { keys: "1 5 h 4 d", does: "the chart's interval, where the symbol has it" },
   { keys: "j k", does: "next and previous row or card" },
   { keys: "Enter", does: "opens what has the focus" },
-  { keys: "e", does: "exports what the page shows" },
+  { keys: "e", does: "saves the first list of the page as a file" },
   { keys: "Esc", does: "closes what lies over the page" },
 ];
 

@@ -8,7 +8,7 @@ import { go, route, symbolPath } from "./router.mjs";
 import { system } from "./store.mjs";
 
 const CHORD_MS = 1_500;
-/** A button that says so is pressed by its key: intervals and exports, nothing that changes an account. */
+/** A button with `data-key` is pressed by its key: exports, a chart's intervals; nothing that changes an account. */
 const PRESSES = new Set(["e", "1", "5", "h", "4", "d"]);
 const ROWS = "main tbody tr, main article.card, main .feed-line, main [data-row]";
 const FOCUSABLE = "a[href], button:not(:disabled), summary, input:not(:disabled)";
