@@ -197,7 +197,8 @@ class Supposing:
         return Moment(symbol, self._settings, Recorded(now, self._sizing, position), position)
 
     def _send(self, decision: Decision, terms: OrderTerms, paid: Paid) -> Judged:
-        symbol, at = str(decision.symbol), decision.made_at
+        # Sent at the bar's close, as the account counts it: the next bar's extremes are all its stops' to see.
+        symbol, at = str(decision.symbol), decision.at
         for order in self.account.book.open(symbol):  # what rests is withdrawn before an order of the symbol is sent
             if self.account.book.get(order.id).open:
                 self.account.cancel(order.id, at)
