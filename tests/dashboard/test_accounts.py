@@ -156,6 +156,25 @@ def test_whoever_finds_a_browser_open_is_asked_for_the_password(locked):
     assert locked.post("/api/v1/accounts/tokens", body | {"password": PASSWORD}).status_code == 202
 
 
+def test_whoever_is_connected_with_a_revoked_token_is_disconnected_and_nobody_else(locked):
+    tokens = {name: locked.post("/api/v1/accounts/tokens", {"name": name, "scopes": ["read"]}).json["token"] for name in ("a", "b")}
+    connect = locked.desk.socketio.test_client
+    first, second = (connect(locked.desk.app, auth={"token": tokens[name]}) for name in ("a", "b"))
+    assert (first.is_connected(), second.is_connected()) == (True, True)
+    locked.post("/api/v1/accounts/tokens/revoke", {"name": "a"})
+    locked.wait_for(lambda: not first.is_connected())
+    assert second.is_connected()
+    second.disconnect()
+
+
+def test_a_users_connections_end_with_the_user(locked):
+    person = Person(locked, "anna", make_user(locked, "anna", "viewer"))
+    socket = locked.desk.socketio.test_client(locked.desk.app, flask_test_client=person.browser)
+    assert socket.is_connected()
+    locked.post("/api/v1/accounts/users/change", {"name": "anna", "change": "remove"})
+    locked.wait_for(lambda: not socket.is_connected())
+
+
 # ---- what is kept ----------------------------------------------------------------------------------------------------------------
 def test_everything_is_kept_over_a_restart_as_hashes_that_only_we_can_read(tmp_path):
     accounts = Accounts(tmp_path)
