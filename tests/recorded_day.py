@@ -65,7 +65,7 @@ async def _started() -> ScriptedOllama:
 
 
 def record(folder: Path, *, seconds: float = 15) -> Path:
-    """The journal's folder. `seconds`: how long the longer stretches last."""
+    """The journal's folder. `seconds`: how long it trades before the halt."""
     with running_model() as model:
         environment = {
             "ENGINES": "rules:demo_pulse:1,rules:0.5,llm:1",
@@ -90,7 +90,7 @@ def live_a_day(system: System, seconds: float) -> None:
     system.wait_for(lambda: system.every_symbol("fill"), seconds=60, what="a fill")
     time.sleep(seconds)
     system.on_bus(lambda bus: asking.halt(bus, by="test", reason="strange prices"))
-    time.sleep(seconds / 2)
+    system.wait_for(lambda: any(one.code == "halted" for one in system.every_symbol("outcome")), seconds=60, what="a refusal")
     system.on_bus(lambda bus: asking.resume(bus, by="test", reason="prices are right"))
     system.kill("execution")
     system.start("execution")
