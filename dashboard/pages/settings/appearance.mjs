@@ -66,7 +66,7 @@ export function Appearance() {
         <label class="check">
           <input type="checkbox" checked=${keysOn.value} onChange=${(/** @type {any} */ event) => (keysOn.value = event.target.checked)} />
           Keys without Ctrl
-        </label>${" "}
+        </label>
         <button type="button" class="link" onClick=${() => (overlay.value = "keys")}>List</button>
       </span>
     </div>
