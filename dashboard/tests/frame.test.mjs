@@ -11,6 +11,7 @@ const { errorOf, lineOfEntry } = await import("#app/log.mjs");
 const { zoneChoice } = await import("#app/zone.mjs");
 const { time, timeInFull } = await import("#app/format.mjs");
 const { orderRate } = await import("../pages/risk/limits.mjs");
+const { after } = await import("../pages/risk/what_if.mjs");
 const { paces } = await import("../pages/system/machinery.mjs");
 const { chosenOf } = await import("../pages/system/log.mjs");
 
@@ -131,6 +132,16 @@ test("the log has levels, and leaves out what is no event", () => {
 test("only our own orders of the last minute count", () => {
   const order = (/** @type {number} */ ago, more = {}) => ({ submitted_at: new Date(NOW - ago * 1_000).toISOString(), ...more });
   assert.equal(orderRate([order(5), order(50), order(61), order(5, { ours: false })], NOW).value, 2);
+});
+
+test("a fall of every price is told with the limit it would reach", () => {
+  const account = { equity: "1000", day_start_equity: "1000", day_change: "0", peak_equity: "1000", exposure_long: "500", exposure_short: "100" };
+  const limits = { max_daily_loss_percent: "3.0", max_drawdown_percent: "10.0" };
+  const mild = after(account, -0.05, limits);
+  assert.deepEqual([mild.change, mild.equity, mild.halts.length], [-20, 980, 0]);
+  assert.deepEqual(after(account, -0.1, limits).halts, ["day's loss"]);
+  assert.deepEqual(after(account, -0.3, limits).halts, ["day's loss", "drawdown"]);
+  assert.equal(after(account, 0.05, limits).drawdown, 0);
 });
 
 test("how long a bar took is told only of facts that belong together", () => {

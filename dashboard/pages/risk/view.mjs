@@ -16,6 +16,7 @@ import { all, latest } from "#app/store.mjs";
 import { outcomeWords, words } from "#app/words.mjs";
 import { Audit } from "./audit.mjs";
 import { Holdings, Limits } from "./limits.mjs";
+import { WhatIf } from "./what_if.mjs";
 
 export { orderRate, uses } from "./limits.mjs";
 
@@ -87,6 +88,7 @@ export default function Risk() {
     <div class="side-by-side"><${TradingPanel} /><${Panel} title="Stop" name="stop-title"><${Stops} /><//></div>
     <${Panel} title="Limits" name="limits-title"><${Limits} /><//>
     <${Panel} title="Holdings against the limit for one symbol" name="holdings-title"><${Holdings} /><//>
+    <${Panel} title="What if every price moved" name="what-if-title"><${WhatIf} /><//>
     <${Panel} title="Refusals and stops" name="breaches-title"><${Breaches} /><//>
     <section class="panel" aria-labelledby="audit-title"><${Audit} /></section>
   </div>`;
