@@ -20,9 +20,10 @@ export function after(account, move, limits) {
   const start = Number(account.day_start_equity);
   const day = start > 0 ? (Number(account.day_change) + change) / start : null;
   const drawdown = Math.max(0, 1 - equity / Math.max(equity, Number(account.peak_equity)));
+  const [mostLost, mostDrawn] = [Number(limits.max_daily_loss_percent), Number(limits.max_drawdown_percent)];
   const halts = [];
-  if (day !== null && Number(limits.max_daily_loss_percent) && -day * 100 >= Number(limits.max_daily_loss_percent)) halts.push("day's loss");
-  if (Number(limits.max_drawdown_percent) && drawdown * 100 >= Number(limits.max_drawdown_percent)) halts.push("drawdown");
+  if (day !== null && mostLost && -day * 100 >= mostLost) halts.push("day's loss");
+  if (mostDrawn && drawdown * 100 >= mostDrawn) halts.push("drawdown");
   return { change, equity, day, drawdown, halts };
 }
 
