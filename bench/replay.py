@@ -47,6 +47,7 @@ from shared.fusion import decide
 from shared.indicators import indicators_of
 from shared.journal.files import JournalEntry, JournalFiles, day_file, days
 from shared.risk.situation import Situation
+from shared.runtime.process import VERSION
 from shared.trading.instruments import Asset
 from shared.trading.states import Switches
 
@@ -82,7 +83,7 @@ def configurations(symbols: list[str], timeframe: str) -> dict[str, tuple[Any, C
     found: dict[str, tuple[Any, Configuration]] = {}
     for name, settings in (("decision", decision), ("execution", execution)):
         times = {"id": f"config|{name}|1", "at": START, "made_at": START}
-        fact = Configuration(**times, config=settings.fingerprint, process=name, version="0", settings=settings.public())
+        fact = Configuration(**times, config=settings.fingerprint, process=name, version=VERSION, settings=settings.public())
         found[name] = (settings, fact)
     return found
 

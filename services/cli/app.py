@@ -106,7 +106,9 @@ def replay(
     file: Annotated[str, typer.Option(help="A day's file or an export of one, instead.", metavar="FILE")] = "",
     begins: Annotated[str, typer.Option("--from", help="Compare from this time on, like 14:30, UTC.", metavar="TIME")] = "",
     ends: Annotated[str, typer.Option("--to", help="Compare up to this time.", metavar="TIME")] = "",
-    symbol: Annotated[list[str] | None, typer.Option(help="Only of this symbol; may be given again.", show_default=False)] = None,
+    symbol: Annotated[
+        list[str] | None, typer.Option(help="Only of this symbol; may be given again.", metavar="SYMBOL", show_default=False)
+    ] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option(

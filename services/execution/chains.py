@@ -12,13 +12,14 @@ from services.execution.origin import outcome_id
 from shared.domain.decisions import Decision
 from shared.domain.orders import Fill, Intent, Order, Outcome
 from shared.domain.trading import Command, TradeSettings, TradingSwitch
-from shared.journal.replay import Absent, Made, Seen
+from shared.journal.replay import MILLISECOND, Absent, Made, Seen
 from shared.trading.increments import plain
 from shared.trading.lifecycle import OVER
 
 ZERO = Decimal(0)
 # An average is told rounded: by half a unit of its last digit, and some brokers keep two digits only.
 ROUNDING = Decimal("0.0001")
+SOON = 20 * MILLISECOND
 
 
 @dataclass
@@ -53,10 +54,13 @@ class Chains:
     intents: dict[str, Intent] = field(default_factory=dict)
     revisions: defaultdict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))  # of what is changed by revision
     began: datetime | None = None  # when the first fact was made: what was ordered before it is known in part only
+    last: int = 0  # place of the newest fact: what follows from one just before it may stand in the next day
 
     def take(self, seen: Seen) -> None:
         fact = seen.fact
-        self.began = self.began or fact.made_at
+        self.last = seen.place
+        if not seen.before:
+            self.began = self.began or fact.made_at
         if isinstance(fact, Fill):
             self.executed[fact.order_id].fills[fact.cumulative] = fact
         elif isinstance(fact, Order):
@@ -132,16 +136,20 @@ class Chains:
             return origin_id in self.places
         return self.began is not None and datetime.fromisoformat(origin_id.split("|")[2]) >= self.began
 
+    def _is_past(self, place: int) -> bool:
+        """Long enough before the end for what follows to have been written."""
+        return place < self.last - SOON
+
     def _endings(self) -> Iterator[Absent]:
         for intent in self.intents.values():
             chain = f"{intent.symbol} {intent.origin_id}"
-            if intent.state in OVER and chain in self.steps and chain not in self.final:
+            if intent.state in OVER and chain in self.steps and chain not in self.final and self._is_past(self.origins[chain][2]):
                 origin_id, symbol, place = self.origins[chain]
                 yield Absent(outcome_id(origin_id, symbol, max(self.steps[chain]) + 1), f"{intent.id}: it is {intent.state}", place)
 
     def _fills(self) -> Iterator[Absent]:
         for order, place in self.orders.values():
             told = sum((one.quantity for one in self.executed[order.order_id].fills.values()), ZERO)
-            if told < order.filled_quantity and self._whole(order.order_id):
+            if told < order.filled_quantity and self._whole(order.order_id) and self._is_past(place):
                 what = f"{plain(told)} of {plain(order.filled_quantity)} filled are told"
                 yield Absent(f"a fill of order {order.order_id}", f"{order.id}: {what}", place)

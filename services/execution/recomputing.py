@@ -236,18 +236,19 @@ class Recomputing:
             now = situation(seen, Switches(**standing))
         except (KeyError, ValueError, ArithmeticError, TypeError) as error:
             return f"what the gate saw cannot be read: {error}"
-        recorded = Recorded(now, self._sizing(place, fact), self._position(origin.symbol, place, now.now))
+        recorded = Recorded(now, self._sizing(place, now.now, fact), self._position(origin.symbol, place, now.now))
         moment = Moment(origin.symbol, settings, recorded, fact)
         self._plans.put(f"moment|{origin.symbol}|{origin.id}", moment)
         return plan(origin, moment, self._pending(fact))
 
-    def _sizing(self, place: int, fact: Outcome) -> TradeSettings | None:
-        """As the intent names it; where none was recorded, the newest by then."""
+    def _sizing(self, place: int, at: datetime, fact: Outcome) -> TradeSettings | None:
+        """As the intent names it; where none was recorded, the newest by then, in the journal and by the clock."""
         for seen in self._steps.get(fact.client_order_id or "", {}).values():
             for name in seen.fact.inputs:
                 if isinstance(found := self._facts.get(name), TradeSettings):
                     return found
-        return next((one for where, one in reversed(self._sizings) if where < place), None)
+        known = [one for where, one in self._sizings if where < place]
+        return next((one for one in reversed(known) if one.made_at <= at), known[-1] if known else None)
 
     def _position(self, symbol: str, place: int, at: datetime) -> Position | None:
         """As last told then. Clocks of two processes differ, so what stands far behind in the journal was not known, whatever its time."""

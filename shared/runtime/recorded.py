@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from shared.domain.errors import ConfigurationInvalid
 from shared.domain.trading import Configuration
+from shared.runtime.process import VERSION
 from shared.runtime.settings import Settings
 
 S = TypeVar("S", bound=Settings)
@@ -25,13 +26,15 @@ def settings_of(kind: type[S], fact: Configuration, **changes: Any) -> S:
 
 
 def unlike(settings: Settings, fact: Configuration) -> str:
-    """What another version's configuration has that ours has not, and the other way round; empty where all of it is as it was."""
+    """What is not as it was when the configuration was published: the version, its settings, its hash. Empty where all of it is."""
     ours, theirs = set(type(settings).model_fields), set(fact.settings)
-    if ours != theirs:
-        lacks = ", ".join(sorted(name.upper() for name in ours - theirs)) or "nothing"
-        more = ", ".join(sorted(name.upper() for name in theirs - ours)) or "nothing"
-        return (
-            f"configuration {fact.config} of {fact.process} is an older or newer version's ({fact.version}): it lacks {lacks}, taken here "
-            f"as it is by default now, and has {more} that is no setting here"
-        )
-    return "" if settings.fingerprint == fact.config else f"configuration {fact.config} of {fact.process} is not what its hash says"
+    said = []
+    if fact.version != VERSION:
+        said.append(f"version {fact.version} decided then, {VERSION} decides here")
+    if lacks := ", ".join(sorted(name.upper() for name in ours - theirs)):
+        said.append(f"it lacks {lacks}, taken here as it is by default now")
+    if more := ", ".join(sorted(name.upper() for name in theirs - ours)):
+        said.append(f"it has {more}, no setting here")
+    if ours == theirs and settings.fingerprint != fact.config:
+        said.append("it is not what its hash says")
+    return f"configuration {fact.config} of {fact.process} is not of today: {'; '.join(said)}" if said else ""

@@ -184,11 +184,12 @@ def test_a_journal_of_an_older_configuration_says_so(day: list[JournalEntry], te
     def older(fact: dict[str, Any]) -> None:
         del fact["settings"]["score_hysteresis"]
         fact["settings"]["confidence_floor"] = 0.2
+        fact["version"] = "0.0.9"
 
     entries, _ = changed(day, "config", older, which=lambda fact: fact["process"] == "decision")
     (tmp_path / "day.jsonl").write_text("".join(map(line_of, entries)))
     said = terminal("replay", "--file", str(tmp_path / "day.jsonl")).stdout
-    assert "older or newer version's" in said
+    assert "version 0.0.9 decided then" in said
     assert "SCORE_HYSTERESIS" in said
     assert "CONFIDENCE_FLOOR" in said
 

@@ -15,6 +15,7 @@ from shared.bus.topics import CONFIG
 from shared.domain.trading import Configuration
 from shared.journal.files import JournalEntry
 from shared.journal.replay import Replay, Report
+from shared.runtime.process import VERSION
 from tests.journals import changed, entries_of, without
 from tests.services.execution.campaign import schedule, verdict
 from tests.services.execution.rig import START, Rig, rigged
@@ -32,7 +33,7 @@ def replayed(entries: list[JournalEntry]) -> Report:
 
 def configured(settings: ExecutionSettings) -> Configuration:
     times = {"id": "config|execution|1", "at": START, "made_at": START}
-    return Configuration(**times, config=settings.fingerprint, process="execution", version="0", settings=settings.public())
+    return Configuration(**times, config=settings.fingerprint, process="execution", version=VERSION, settings=settings.public())
 
 
 def recorded(script: Script, **given: Any) -> list[JournalEntry]:
