@@ -114,12 +114,12 @@ def test_redis_away_is_said_and_nothing_can_be_changed(redis_server: RedisServer
         page = tab.open(site)
         redis_server.freeze()
         try:
-            expect(page.get_by_text("Redis does not answer.")).to_be_visible(timeout=15_000)
+            expect(page.get_by_text("Redis does not answer.", exact=True)).to_be_visible(timeout=15_000)
             expect(page.get_by_role("button", name="Turn trading on")).to_be_disabled()
             expect(page.get_by_role("button", name="Halt all trading now")).to_be_enabled()
         finally:
             redis_server.thaw()
-        expect(page.get_by_text("Redis does not answer.")).to_have_count(0)
+        expect(page.get_by_text("Redis does not answer.", exact=True)).to_have_count(0)
         expect(page.get_by_role("button", name="Turn trading on")).to_be_enabled()
 
 

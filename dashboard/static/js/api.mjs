@@ -3,6 +3,7 @@
 
 import { boot } from "./boot.mjs";
 import { serverNow } from "./clock.mjs";
+import { connection } from "./socket.mjs";
 
 const PATIENCE_MS = 8_000;
 
@@ -66,8 +67,15 @@ export function get(path, query = {}) {
   return ask(`/api/v1/${path}${text ? `?${text}` : ""}`, { headers: { accept: "application/json" } }, PATIENCE_MS);
 }
 
-/** @param {string} path under /api/v1 @param {object} body */
+/**
+ * Whoever presses something sees the past while the connection is away: nothing is sent then, so nothing of it can arrive late. HALT alone
+ * is always tried.
+ * @param {string} path under /api/v1 @param {object} body
+ */
 export async function post(path, body, { key = ulid(), patience = PATIENCE_MS } = {}) {
+  if (path !== "halt" && connection.peek().state === "closed") {
+    throw new Refused(0, { code: "disconnected", message: "Not sent: the page is disconnected." });
+  }
   try {
     return await send(path, body, key, patience);
   } catch (error) {
