@@ -134,22 +134,22 @@ class Chains:
         """Whether the origin's first moment lies within what is known: then so do all its steps."""
         if not origin_id.startswith("protection|"):
             return origin_id in self.places
-        return self.began is not None and datetime.fromisoformat(origin_id.split("|")[2]) >= self.began
+        return self.began is not None and datetime.fromisoformat(origin_id.split("|")[2]) > self.began
 
-    def _is_past(self, place: int) -> bool:
+    def is_past(self, place: int) -> bool:
         """Long enough before the end for what follows to have been written."""
         return place < self.last - SOON
 
     def _endings(self) -> Iterator[Absent]:
         for intent in self.intents.values():
             chain = f"{intent.symbol} {intent.origin_id}"
-            if intent.state in OVER and chain in self.steps and chain not in self.final and self._is_past(self.origins[chain][2]):
+            if intent.state in OVER and chain in self.steps and chain not in self.final and self.is_past(self.origins[chain][2]):
                 origin_id, symbol, place = self.origins[chain]
                 yield Absent(outcome_id(origin_id, symbol, max(self.steps[chain]) + 1), f"{intent.id}: it is {intent.state}", place)
 
     def _fills(self) -> Iterator[Absent]:
         for order, place in self.orders.values():
             told = sum((one.quantity for one in self.executed[order.order_id].fills.values()), ZERO)
-            if told < order.filled_quantity and self._whole(order.order_id) and self._is_past(place):
+            if told < order.filled_quantity and self._whole(order.order_id) and self.is_past(place):
                 what = f"{plain(told)} of {plain(order.filled_quantity)} filled are told"
                 yield Absent(f"a fill of order {order.order_id}", f"{order.id}: {what}", place)

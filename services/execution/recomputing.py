@@ -133,6 +133,9 @@ class Recomputing:
             self._steps[fact.client_order_id][fact.id] = seen
         else:
             state = self._state(before, fact)
+            if state != fact.state and not self._chains.is_past(seen.place):
+                yield Made(seen, lost="the report behind an intent's step comes after the journal's end")
+                return
             scribe = scribe_of(fact, fact.recorded_at)
             yield Made(seen, scribe.next_intent(before, state, detail=fact.detail, order_id=fact.order_id))
 

@@ -10,8 +10,8 @@ from shared.journal.files import JournalEntry, day_file, days, place, unordered
 
 # Newest entries of each history by topic; what is not named here leads to nothing on a later day.
 KEPT = {
-    "bar": 500, "indicators": 64, "decision": 8, "position": 4, "market": 64, "intent": 300, "order": 300, "fill": 300, "trading": 8,
-    "halt": 8, "pause": 8, "trade_settings": 8, "command": 8, "config": 16,
+    "bar": 500, "indicators": 64, "prompt": 8, "signal": 8, "decision": 8, "position": 4, "market": 64, "intent": 300, "order": 300,
+    "fill": 300, "trading": 8, "halt": 8, "pause": 8, "trade_settings": 8, "command": 8, "config": 16,
 }  # fmt: skip
 MOST_DAYS = 40
 CONFIGURED = ("market_data", "decision", "execution")

@@ -13,10 +13,11 @@ from services.execution.settings import ExecutionSettings
 from shared.bus.port import Ref
 from shared.bus.topics import CONFIG
 from shared.domain.trading import Configuration
+from shared.journal.before import KEPT
 from shared.journal.files import JournalEntry
 from shared.journal.replay import Replay, Report
 from shared.runtime.process import VERSION
-from tests.journals import changed, entries_of, without
+from tests.journals import changed, entries_of, topic_of, without
 from tests.services.execution.campaign import schedule, verdict
 from tests.services.execution.rig import START, Rig, rigged
 
@@ -220,3 +221,15 @@ def test_a_configuration_of_another_version_is_said(day: list[JournalEntry]) -> 
     assert report.differences == []
     assert "lacks FLATTEN_ON_HALT" in part.notes[0]
     assert "MAX_LEVERAGE" in part.notes[0]
+
+
+def test_a_day_may_end_anywhere_and_the_next_goes_on(day: list[JournalEntry]) -> None:
+    """Of the day before only what `before` keeps is known: nothing is pretended, and nothing is called missing that was told then."""
+    for cut in range(1, len(day)):
+        replay = Replay([create()])
+        replay.warm(entry for entry in day[:cut] if topic_of(entry) in KEPT)
+        report = replay.run(day[cut:])
+        report.absent = [one for one in report.absent if not one.fact_id.startswith(("indicators|", "signal|"))]
+        assert (report.differences, report.absent) == ([], []), (cut, day[cut].key)
+        report = replayed(day[:cut])
+        assert report.differences == [], (cut, day[cut].key)

@@ -167,7 +167,7 @@ def test_a_day_looks_back_as_far_as_its_bars_reach(tmp_path: Path) -> None:
         cursor = int(first.timestamp() * 1_000)
         bars = [facts.bar(at=first + number * timedelta(minutes=1)) for number in range(200)]
         files.append([JournalEntry("bar:{BTC/USD}", f"{cursor + number}-0", bar.encode()) for number, bar in enumerate(bars)])
-        files.append([JournalEntry("signal:{BTC/USD}:rules", f"{cursor}-0", facts.signal().encode())])
+        files.append([JournalEntry("account", f"{cursor}-0", facts.account().encode())])
     assert days(tmp_path)[-1] == date(2026, 11, 23)
     found = before(tmp_path, date(2026, 11, 23))
     assert {one.key for one in found} == {"bar:{BTC/USD}"}
