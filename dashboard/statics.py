@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
+import posixpath
+import re
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +36,7 @@ PACKED = frozenset({".mjs", ".js", ".css", ".svg", ".json", ".txt"})
 FOREVER = "public, max-age=31536000, immutable"
 CHECKED = "no-cache"
 MIN_PACKED = 600
+_IMPORT = re.compile(r"""(?:^|;)(?:import|export)\b[^;"'()]*["']([^"'\n]+)["']""", re.MULTILINE)
 blueprint = Blueprint("statics", __name__)
 
 
@@ -45,6 +49,7 @@ class File:
 
 
 _files: dict[str, File] = {}
+_modules: dict[str, tuple[tuple[str, int], ...]] = {}
 _lock = threading.Lock()
 
 
@@ -61,6 +66,54 @@ def file(name: str) -> ResponseReturnValue:
 @blueprint.get("/favicon.ico")
 def icon() -> ResponseReturnValue:
     return _serve(ROOT / "static", "icon.svg")
+
+
+def modules_of(page: str) -> tuple[str, ...]:
+    """Addresses of every script a page needs before it is drawn, so that a browser asks for all of them at once.
+
+    It would find them one behind the other: a script's imports are known only when it is there.
+    """
+    known = _modules.get(page)
+    if known is None or any(_changed(_path_of(url)) != changed for url, changed in known):
+        entries = ["/static/js/main.mjs", *([f"/static/pages/{page}/view.mjs"] if page else [])]
+        known = _modules[page] = tuple((url, _changed(_path_of(url))) for url in _reached(entries))
+    return tuple(url for url, _ in known)
+
+
+def _reached(entries: list[str]) -> list[str]:
+    """Everything the entries import, directly or not; what cannot be read is left to the browser to find missing."""
+    map_file = _read(ROOT / "static" / "vendor" / "importmap.json")
+    names: dict[str, str] = json.loads(map_file.content)["imports"] if map_file else {}
+    found = dict.fromkeys(entries)
+    for url in (waiting := list(entries)):
+        content = _read(_path_of(url))
+        for name in _IMPORT.findall(content.content.decode()) if content else ():
+            target = _address(name, url, names)
+            if target is not None and target not in found and _changed(_path_of(target)):
+                found[target] = None
+                waiting.append(target)
+    return list(found)
+
+
+def _address(name: str, importer: str, names: dict[str, str]) -> str | None:
+    if name.startswith("."):
+        return posixpath.normpath(posixpath.join(posixpath.dirname(importer), name))
+    if name in names:
+        return names[name]
+    prefix = next((known for known in names if known.endswith("/") and name.startswith(known)), None)
+    return names[prefix] + name.removeprefix(prefix) if prefix else None
+
+
+def _path_of(url: str) -> Path:
+    return ROOT / url.removeprefix("/static/") if url.startswith("/static/pages/") else ROOT / url.lstrip("/")
+
+
+def _changed(path: Path) -> int:
+    """When, in nanoseconds; 0 for a file that is not there."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _serve(folder: Path, name: str) -> Response:

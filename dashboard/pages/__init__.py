@@ -18,6 +18,7 @@ from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup
 
 from dashboard.desk import desk
+from dashboard.statics import modules_of
 from dashboard.wire import quoted
 from shared.domain.errors import ConfigurationInvalid
 from shared.runtime import plugins
@@ -92,6 +93,7 @@ def context_of(page: str) -> dict[str, Any]:
         "navigation": [{"name": one.name, "title": one.title, "href": one.path, "key": one.key} for one in pages()],
         "login_required": desk().doorman.login_required,
         "import_map": _import_map(),
+        "modules": modules_of("" if page == "login" else page),
     }
 
 
