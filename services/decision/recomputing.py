@@ -31,6 +31,10 @@ BY_CIRCUMSTANCE = frozenset({"answer_late", "engine_unavailable", "not_awaited",
 TAPED = ("llm",)  # engines whose raw answers are on the tape
 
 
+class EngineWaits(Exception):
+    """An engine that cannot be asked at once cannot be asked again."""
+
+
 class Recent(OrderedDict[str, Any]):
     def put(self, fact: Fact) -> None:
         self[fact.id] = fact
@@ -108,14 +112,15 @@ class Recomputing:
         try:
             settings = settings_of(DecisionSettings, fact, **self._changes)
             quick = [choice for choice in settings.engines if choice.engine not in TAPED]
-            engines = {choice.name: _plugin(choice.engine).create(_setup(settings, choice)) for choice in quick}
+            made = {choice.name: _plugin(choice.engine).create(_setup(settings, choice)) for choice in quick}
         except ConfigurationInvalid as error:
             if self._changes:  # a person's mistake, not the journal's
                 raise
             return f"configuration {fact.config} of decision cannot be used here: {error}"
         if not self._changes and (note := unlike(settings, fact)):
             self.notes.append(note)
-        return Office(settings, engines)
+        # What is slow asks somebody who may not be there now, or may answer differently: it is believed as it was recorded.
+        return Office(settings, {name: engine for name, engine in made.items() if not engine.slow})
 
     def office(self, config: str) -> Office | str:
         """The engines of a configuration, or why they are not to be had."""
@@ -167,7 +172,10 @@ class Recomputing:
         if isinstance(question, str):
             return Made(seen, lost=question)
         calls = known.calls.get((_bar_of(fact), fact.engine), [])
-        view = self._view_again(office, question, fact, calls)
+        try:
+            view = self._view_again(office, question, fact, calls)
+        except EngineWaits as error:
+            return Made(seen, lost=str(error))
         if view is None:
             return Made(seen)
         shadow = next((choice.shadow for choice in office.settings.engines if choice.name == fact.engine), False)
@@ -246,14 +254,14 @@ def view_of(engine: Engine, question: Question) -> View:
 
 
 def at_once(work: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that never waits. Raises RuntimeError where it does."""
+    """The result of a coroutine that never waits. Raises EngineWaits where it does."""
     try:
         work.send(None)
     except StopIteration as done:
         result: T = done.value
         return result
     work.close()
-    raise RuntimeError("an engine without a model must not wait")
+    raise EngineWaits("an engine waits for something before it answers, and nothing of that is on the tape")
 
 
 def _setup(settings: DecisionSettings, choice: Any) -> Setup:

@@ -31,6 +31,7 @@ from shared.domain.errors import FactInvalid
 from shared.domain.fact import Fact
 
 PROGRESS = "progress.json"
+_ZIPPED = b"\x1f\x8b"
 RUN = 50_000  # entries sorted in memory at a time; a longer day is merged from temporary files
 # Of one millisecond, causes stand before what they led to.
 _PLACE = {name: place for place, name in enumerate(TOPICS)} | {"config": -2, "trading": -1, "trade_settings": -1}
@@ -197,7 +198,7 @@ def unordered(path: Path) -> Iterator[JournalEntry]:
     """As they stand in the file. Raises FactInvalid that names file and line."""
     with ExitStack() as stack:
         raw = stack.enter_context(path.open("rb"))
-        zipped = raw.peek(2)[:2] == b"\x1f\x8b"
+        zipped = raw.peek(2)[:2] == _ZIPPED
         length = _length(path)
         counted: Any = raw if length is None else io.BufferedReader(_Head(raw, length))
         plain: Any = stack.enter_context(gzip.GzipFile(fileobj=counted)) if zipped else counted
@@ -245,12 +246,16 @@ def _entry(line: str, name: str, number: int) -> JournalEntry:
 
 
 def _length(path: Path) -> int | None:
-    """Bytes that are safely written; None where nobody keeps count."""
+    """Bytes that are safely written; None where all of it is, or where other tools have written the file anew."""
     progress = path.with_name(PROGRESS)
     if not progress.exists():
         return None
     length = json.loads(progress.read_text(encoding="utf-8"))["lengths"].get(path.name)
-    return None if length is None else int(length)
+    if length is None or path.stat().st_size <= length:
+        return None
+    with path.open("rb") as file:
+        file.seek(length)
+        return int(length) if _ZIPPED.startswith(file.read(2)) else None  # a batch begins here
 
 
 class _Head(io.RawIOBase):

@@ -115,6 +115,14 @@ def test_of_a_file_that_is_being_written_only_what_counts_is_read(tmp_path):
     assert [found.cursor for found in read(tmp_path)] == [entry(0).cursor]
 
 
+def test_a_file_that_other_tools_have_written_anew_is_read_whole(tmp_path):
+    JournalFiles(tmp_path).append([entry(number) for number in range(50)])
+    path = day_file(tmp_path, NOON.date())
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), compresslevel=0))  # longer than the progress says
+
+    assert len(list(read(tmp_path))) == 50
+
+
 def test_an_entry_that_was_changed_after_it_was_written_is_known(tmp_path):
     JournalFiles(tmp_path).append([entry(0), entry(1)])
     path = day_file(tmp_path, NOON.date())
