@@ -36,13 +36,13 @@ Move = Callable[[], Awaitable[Any]]
 
 
 class Schedule:
-    def __init__(self, stage: Stage, seed: int) -> None:
+    def __init__(self, stage: Stage, seed: int, wanted: tuple[str, ...] = ()) -> None:
         self.stage = stage
         self.random = Random(f"moves of {seed}")
         families: dict[str, tuple[Move, ...]] = {
             "crash": (self.crash, self.crash, self.kill),
             "takeover": (self.another, self.kill, self.rob, self.stop),
-            "stale": (self.another, self.freeze, self.freeze),
+            "stale": (self.another, self.freeze, self.stop_somewhere, self.stop_somewhere),
             "answers": (self.answers, self.answers, self.broker_down),
             "reads": (self.unread, self.cut_streams),
             "updates": (self.doubled, self.held_back, self.cut_streams),
@@ -53,7 +53,7 @@ class Schedule:
             "commands": (self.close, self.liquidate, self.cancel_all, self.foreign),
             "market": (self.price, self.plunge),
         }
-        self.families = self.random.sample(sorted(families), self.random.choice((1, 2, 2, 3, 4)))
+        self.families = list(wanted) or self.random.sample(sorted(families), self.random.choice((1, 2, 2, 3, 4)))
         self.moves = [move for name in self.families for move in families[name]]
 
     async def run(self) -> None:
@@ -62,7 +62,7 @@ class Schedule:
             stage.start(skew=timedelta(seconds=random.choice((0, 0, 0, 0, 0, 0, -30, -2, 2, 30))))
         await asyncio.sleep(random.choice((0.0, 0.05, 0.3)))
         await asking.switch(stage.bus, "on", by="tester")
-        for _ in range(random.randint(8, 16)):
+        for _ in range(random.randint(6, 12)):
             await (self.decide() if random.random() < 0.5 else random.choice(self.moves)())
             await asyncio.sleep(random.choice(PAUSES))
 
@@ -114,7 +114,12 @@ class Schedule:
         replica = self.stage.acting
         if replica is not None and replica.link.awake:
             replica.link.freeze()
-            self.after(self.random.choice((0.5, 3.0, 5.0, 8.0)), replica.link.wake)
+            self.after(self.random.choice((0.5, 4.5, 6.0)), replica.link.wake)
+
+    async def stop_somewhere(self) -> None:
+        """At the so manyth place, so that it is anywhere between a decision and its order when its lease runs out."""
+        if (replica := self.stage.acting) is not None:
+            replica.link.stops_in, replica.link.stops_for = self.random.randint(1, 40), self.random.choice((0.5, 4.5, 6.0))
 
     def after(self, seconds: float, work: Callable[[], Any]) -> None:
         self.stage.loop.call_later(seconds, work)
@@ -250,14 +255,17 @@ class Schedule:
         self.stage.beside(self.stage.command("cancel_all"))
 
 
-def play(seed: int, *, silent: bool = True) -> list[str]:
-    """One schedule, and what must be true after it; every request that left, when and by whom. Raises AssertionError."""
+def play(seed: int, *, silent: bool = True, families: tuple[str, ...] = ()) -> list[str]:
+    """One schedule, and what must be true after it; every request that left, when and by whom. Raises AssertionError.
+
+    families  of trouble; by default the seed draws them
+    """
     random = Random(f"stage of {seed}")
     settings = settings_of(random.choice(SYMBOLS), **random.choice(VARIANTS))
     schedules: list[Schedule] = []
 
     async def story(stage: Stage) -> list[str]:
-        schedule = Schedule(stage, seed)
+        schedule = Schedule(stage, seed, families)
         schedules.append(schedule)
         await schedule.run()
         await Verdict(stage).reach()
@@ -266,6 +274,6 @@ def play(seed: int, *, silent: bool = True) -> list[str]:
     try:
         left: list[str] = staged(story, seed=seed, settings=settings, silent=silent, nudges_lost=random.choice((0.0, 0.0, 0.1)))
     except AssertionError as error:
-        families = ", ".join(schedules[0].families) if schedules else "none"
-        raise AssertionError(f"seed {seed} ({families}; {','.join(settings.symbols)}): {error}") from error
+        drawn = ", ".join(schedules[0].families) if schedules else "none"
+        raise AssertionError(f"seed {seed} ({drawn}; {','.join(settings.symbols)}): {error}") from error
     return left

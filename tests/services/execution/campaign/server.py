@@ -56,7 +56,7 @@ class Link:
 
     frozen  the process is stopped: its questions and its clock wait
     dead    nothing it asks for is ever done again
-    dies_in  at so many more places, before or after a question, it dies
+    dies_in  at so many more places, before or after a question, it dies; stops_in: it is stopped, for `stops_for` seconds
     """
 
     def __init__(self, server: Server, loop: asyncio.AbstractEventLoop, random: Random, *, nudges_lost: float = 0.0) -> None:
@@ -69,7 +69,8 @@ class Link:
         self._stopped_at: float | None = None
         self._sinks: list[Sink] = []
         self.dead = False
-        self.dies_in = 0
+        self.dies_in = self.stops_in = 0
+        self.stops_for = 0.0
         self.died: Callable[[], None] = lambda: None
         server.links.append(self)
 
@@ -96,6 +97,11 @@ class Link:
             if not self.dies_in:
                 self.dead = True
                 self.died()
+        if self.stops_in:
+            self.stops_in -= 1
+            if not self.stops_in:
+                self.freeze()
+                self._loop.call_later(self.stops_for, self.wake)
         if self.dead:
             await self._loop.create_future()
         if not self._woken.is_set():

@@ -46,8 +46,7 @@ class Verdict:
         server.away = False
         server.thawed.set()
         for replica in stage.replicas:
-            replica.link.dies_in = 0
-            replica.link.wake()
+            replica.link.dies_in = replica.link.stops_in = 0
         venue.release()
         # What was told during a disconnection is lost; the stream connects again.
         venue.cut_streams()
@@ -67,8 +66,8 @@ class Verdict:
     def unsettled(self) -> str:
         """What is still going on; empty when nothing is."""
         stage = self.stage
-        if any(not task.done() for task in stage.running[1:]):
-            return "a move is still under way"
+        if any(not task.done() for task in stage.running[1:]) or any(not one.link.awake for one in stage.living):
+            return "a move is still under way, or a process stopped"
         if open_ones := self.unanswered():
             return f"no final outcome of {open_ones[:3]}"
         if waiting := [one.id for one in stage.commands if not self.answered(one.id)]:
