@@ -185,11 +185,12 @@ def show(report: Report, asked: Asked) -> None:
 
 
 def _show_faults(report: Report) -> None:
-    faults = [(one.place, _said(one)) for one in report.differences]
-    faults += [(one.place, f"missing: {one.fact_id}; named by {one.named_by}") for one in report.absent]
-    faults += [(place, f"altered after it was written: {name}") for place, name in report.broken]
-    faults += [(0, f"cannot be read: {text}") for text in report.unread]
-    for number, (_, text) in enumerate(sorted(faults)[:SHOWN]):
+    """In the journal's order; of one fact, what differs in it before that it was altered at all."""
+    faults = [(one.place, 0, _said(one)) for one in report.differences]
+    faults += [(one.place, 1, f"missing: {one.fact_id}; named by {one.named_by}") for one in report.absent]
+    faults += [(place, 2, f"altered after it was written: {name}") for place, name in report.broken]
+    faults += [(0, 3, f"cannot be read: {text}") for text in report.unread]
+    for number, (_, _, text) in enumerate(sorted(faults)[:SHOWN]):
         print(f"{'first difference: ' if not number else 'then: '}{text}")
     if len(faults) > SHOWN:
         print(f"and {len(faults) - SHOWN} more; --json lists them")
