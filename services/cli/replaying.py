@@ -182,6 +182,8 @@ def show(report: Report, asked: Asked) -> None:
     _show_faults(report)
     if report.same:
         print(f"{asked.path.name}: the same decisions, intents and orders, hash for hash: {again['all']}")
+    elif (recorded := report.digests()["all"]) != again["all"]:
+        print(f"{asked.path.name}: recorded {recorded}, recomputed {again['all']}")
 
 
 def _show_faults(report: Report) -> None:
