@@ -16,13 +16,14 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from dashboard import api, auth, pages, probes, sockets, statics
 from dashboard.answers import Refusal, refusal_of, refusal_of_form
+from dashboard.arrivals import LONGEST_BODY
 from dashboard.audience import Audience
 from dashboard.desk import Desk
+from dashboard.doorman import TooManyAttempts
 from dashboard.gate import Addresses, Gate
 from dashboard.snapshots import snapshot_of
 from shared.domain.errors import TradingError
 
-MAX_BODY = 64 * 1024
 PACKED_FROM = 1_024
 REQUESTS = "150 per second;3000 per minute"  # of one address, to one endpoint; a page of a hundred symbols asks for a hundred charts
 CONTENT_SECURITY = {
@@ -45,8 +46,8 @@ def create_app(desk: Desk) -> Flask:
     secure = bool(desk.settings.dashboard_origins) and all(origin.startswith("https:") for origin in desk.settings.dashboard_origins)
     app.config.update(
         SECRET_KEY=_signing_key(desk),
-        MAX_CONTENT_LENGTH=MAX_BODY,
-        MAX_FORM_MEMORY_SIZE=MAX_BODY,
+        MAX_CONTENT_LENGTH=LONGEST_BODY,
+        MAX_FORM_MEMORY_SIZE=LONGEST_BODY,
         SESSION_COOKIE_NAME="tradermagic",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Strict",
@@ -57,7 +58,7 @@ def create_app(desk: Desk) -> Flask:
     desk.audience = Audience(lines, lambda seq: snapshot_of(desk, seq), lock=desk.board.lock)
     desk.meter.watch(desk.board, desk.audience)
     sockets.attach(socketio, lines, desk.audience, admit=auth.admit, greeting=lambda: desk.relay.greeting if desk.relay else "")
-    app.wsgi_app = Gate(app.wsgi_app, addresses)  # type: ignore[method-assign]
+    app.wsgi_app = Gate(app.wsgi_app, addresses, known=lambda environ: _known(app, environ))  # type: ignore[method-assign]
     if proxies := desk.settings.dashboard_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
     _protect(app, secure=secure)
@@ -76,6 +77,15 @@ def create_app(desk: Desk) -> Flask:
 
 def _allows(addresses: Addresses, origin: str, environ: dict[str, Any]) -> bool:
     return addresses.allows(origin, environ.get("wsgi.url_scheme", "http"), environ.get("HTTP_HOST", ""))
+
+
+def _known(app: Flask, environ: dict[str, Any]) -> bool:
+    """Whether a request says by itself who it is from."""
+    with app.request_context(environ):
+        try:
+            return auth.identity() is not None
+        except TooManyAttempts:
+            return False
 
 
 def _signing_key(desk: Desk) -> bytes:

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 THREADS = 100
 MAX_SOCKETS = 64
+MAX_STRANGERS = 32  # of the sockets: those that say only later who they are, or never
 MAX_REQUESTS = 24
+LIMITS = {"sockets": MAX_SOCKETS, "strangers": MAX_STRANGERS, "requests": MAX_REQUESTS}
 PROBES = frozenset({"/healthz", "/livez", "/readyz"})
 HALT_PATH = "/api/v1/halt"
 SOCKET_PATH = "/socket.io"
@@ -62,11 +64,15 @@ class Addresses:
 
 
 class Gate:
-    def __init__(self, app: WSGIApplication, addresses: Addresses) -> None:
+    """`known` says of a socket's request whether it shows a login or a token: strangers must not take every place."""
+
+    def __init__(self, app: WSGIApplication, addresses: Addresses, *, known: Callable[[Any], bool] = lambda _environ: True) -> None:
         self._app = app
         self._addresses = addresses
+        self._known = known
         self._lock = threading.Lock()
         self.sockets = 0
+        self.strangers = 0
         self.requests = 0
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -75,9 +81,11 @@ class Gate:
             return self._app(environ, start_response)
         if refused := self._refused(environ, path, method):
             return _answer(start_response, *refused)
-        if path == HALT_PATH and method == "POST" and comes_whole(environ):
+        if not comes_whole(environ):
+            return _answer(start_response, "411 Length Required", "length_missing", "a request must say how long it is, and come at once")
+        if path == HALT_PATH and method == "POST":
             return self._app(environ, start_response)
-        leave = self._enter("sockets" if path.startswith(SOCKET_PATH) else "requests")
+        leave = self._place(environ, path)
         if leave is None:
             return _answer(start_response, "503 Service Unavailable", "busy", "too many connections at once; HALT still gets through")
         try:
@@ -106,19 +114,25 @@ class Gate:
             return "403 Forbidden", "origin_foreign", "requests from other sites are not accepted"
         return None
 
-    def _enter(self, kind: str) -> Callable[[], None] | None:
-        limit = MAX_SOCKETS if kind == "sockets" else MAX_REQUESTS
+    def _place(self, environ: WSGIEnvironment, path: str) -> Callable[[], None] | None:
+        if not path.startswith(SOCKET_PATH):
+            return self._enter("requests")
+        return self._enter("sockets") if self._known(environ) else self._enter("sockets", "strangers")
+
+    def _enter(self, *kinds: str) -> Callable[[], None] | None:
         with self._lock:
-            if getattr(self, kind) >= limit:
+            if any(getattr(self, kind) >= LIMITS[kind] for kind in kinds):
                 return None
-            setattr(self, kind, getattr(self, kind) + 1)
+            for kind in kinds:
+                setattr(self, kind, getattr(self, kind) + 1)
         left = threading.Event()
 
         def leave() -> None:
             with self._lock:
                 if not left.is_set():
                     left.set()
-                    setattr(self, kind, getattr(self, kind) - 1)
+                    for kind in kinds:
+                        setattr(self, kind, getattr(self, kind) - 1)
 
         return leave
 

@@ -2,19 +2,19 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.gate import HALT_PATH, MAX_REQUESTS, MAX_SOCKETS, PROBES, Addresses, Gate
+from dashboard.gate import HALT_PATH, MAX_REQUESTS, MAX_SOCKETS, MAX_STRANGERS, PROBES, Addresses, Gate
 
 
 @pytest.fixture
 def ask(settings):
     """Asks a gate with an application that says 200, and keeps the answer open until it is closed."""
 
-    def make(**given):
+    def make(known=lambda _environ: True, **given):
         def app(_environ, start_response):
             start_response("200 OK", [])
             return [b"in"]
 
-        gate = Gate(app, Addresses(settings(**given)))
+        gate = Gate(app, Addresses(settings(**given)), known=known)
 
         def one(path="/", *, method="GET", host="127.0.0.1:9753", scheme="http", **headers):
             told = []
@@ -116,3 +116,19 @@ def test_a_place_is_given_back_once_however_an_answer_ends(settings):
     with pytest.raises(RuntimeError):
         gate({"PATH_INFO": "/", "REQUEST_METHOD": "GET", "HTTP_HOST": "localhost"}, lambda *_: None)
     assert gate.requests == 0
+
+
+def test_strangers_leave_half_of_the_sockets_to_those_who_show_who_they_are(ask):
+    one = ask(known=lambda environ: "HTTP_COOKIE" in environ)
+    strangers = [one("/socket.io/") for _ in range(MAX_STRANGERS)]
+    assert {answer.status for answer in strangers} == {200}
+    assert one("/socket.io/").status == 503
+    assert one("/socket.io/", cookie="tradermagic=good").status == 200
+    strangers[0].close()
+    assert one("/socket.io/").status == 200
+
+
+def test_a_request_without_a_length_is_refused_before_anything_waits_for_it(ask):
+    one = ask()
+    assert one("/api/v1/halt", method="POST", transfer_encoding="chunked").status == 411
+    assert one("/api/v1/commands", method="POST", expect="100-continue").status == 411

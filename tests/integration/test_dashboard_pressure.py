@@ -109,7 +109,10 @@ def test_whoever_does_not_say_who_he_is_keeps_no_place_from_those_who_do(redis_u
         visitor.log_in(PASSWORD)
         with dashboard.socket(cookie=visitor.cookie) as listener:
             listener.wait_for(lambda: listener.events("snapshot"))
-            uninvited = taken(dashboard, connect, 63)
+            uninvited = taken(dashboard, connect, 32)
+            assert connect(dashboard, upgrade(dashboard)).recv(200).startswith(b"HTTP/1.1 503")
+            with dashboard.socket(cookie=visitor.cookie) as another:  # whoever has a login finds a place all the same
+                another.wait_for(lambda: another.events("snapshot"))
             uninvited[0].sendall(b"\x81\x82\x00\x00\x00\x0040")  # asks to be let in, and is refused
             dashboard.wait_for(lambda: closed(uninvited[0]) and closed(uninvited[1]), what="the end of their patience")
             assert not listener.closed, "somebody with a login was taken for somebody without"
