@@ -104,6 +104,7 @@ class Feeds:
                 reason=feed.circuit.reason[:300],
                 symbols=len(feed.symbols),
                 budget=feed.pace.sentence if feed.pace else "",
+                left=feed.pace.left() if feed.pace and feed.pace.left else None,
             )
             for feed in self.all
         )

@@ -44,7 +44,7 @@ class MarketDesk:
         """Publishes when something has changed or the beat has come. Raises BusError."""
         fact = self.fact(self._desk.now())
         last = self._last
-        unchanged = last is not None and (fact.stocks, fact.freshness, fact.feeds) == (last.stocks, last.freshness, last.feeds)
+        unchanged = last is not None and _matter(fact) == _matter(last)
         if last is not None and (fact.at <= last.at or (unchanged and fact.at - last.at < BEAT)):
             return
         await self._desk.process.bus.publish(Ref(MARKET), fact)
@@ -66,6 +66,11 @@ class MarketDesk:
             feed = desk.feeds.of(symbol)
             found[symbol] = freshness_of(symbol, feed, preferred, desk.timeframe, session) if watch.ready or feed is None else LOADING
         return found
+
+
+def _matter(fact: Market) -> tuple[object, ...]:
+    """What a change of is told at once: all but how many requests are left, which changes with every one."""
+    return fact.stocks, fact.freshness, tuple(feed.model_copy(update={"left": None}) for feed in fact.feeds)
 
 
 async def keep_almanac(desk: Desk) -> None:

@@ -5,7 +5,7 @@ A provider is a file of `sources/` with `create(settings, clock) -> Source`. It 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -97,6 +97,7 @@ class Pace:
     quote_batch    symbols in one call of `quotes`
     quote_seconds  between two rounds of quotes; None: there is no room for any
     sentence       the same for people
+    left           requests that may be sent now; None where nobody counts
     """
 
     batch: int
@@ -104,6 +105,7 @@ class Pace:
     quote_batch: int
     quote_seconds: float | None
     sentence: str
+    left: Callable[[], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

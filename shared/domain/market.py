@@ -126,7 +126,8 @@ class Freshness(Value):
 class FeedState(Value):
     """One data source: `closed` lets calls pass, `open` rests after failures, `trying` has one call out that decides.
 
-    symbols  it is the source of now; budget  what its plan allows, one sentence
+    symbols  it is the source of now; budget  what its plan allows, one sentence; left  requests that it still allowed at that moment,
+    None where nobody counts
     """
 
     name: str
@@ -134,6 +135,7 @@ class FeedState(Value):
     reason: str = ""
     symbols: int = 0
     budget: str = ""
+    left: int | None = None
 
 
 class Market(Fact):

@@ -15,7 +15,7 @@ from itertools import count
 
 from shared.domain.decisions import Contribution, Decision, ModelState
 from shared.domain.fact import Fact, fact_id
-from shared.domain.market import Bar, Indicators, Market, Quote, Timeframe, Venue
+from shared.domain.market import Bar, FeedState, Indicators, Market, Quote, Timeframe, Venue
 from shared.domain.orders import Fill, Order, OrderTerms, Outcome
 from shared.domain.portfolio import Account, Position
 from shared.domain.trading import CommandResult, Configuration, Halt, Heartbeat, TradeSettings, TradingEffective
@@ -176,7 +176,9 @@ class World:
                 ),
             )
         close = datetime.now(UTC) + timedelta(hours=2, minutes=14)
-        self.publish("market", Market(id=f"market|{next(self.numbers)}", stocks=Venue(session="regular", next_close=close), **self.stamp()))
+        feed = FeedState(name="sandbox", state="closed", symbols=len(self.symbols), budget="sandbox: 100 requests in 15 s", left=97)
+        hours = Venue(session="regular", next_close=close)
+        self.publish("market", Market(id=f"market|{next(self.numbers)}", stocks=hours, feeds=(feed,), **self.stamp()))
         self.model("ready")
 
     def model(self, phase: str, **more: object) -> None:

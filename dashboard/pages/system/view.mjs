@@ -1,6 +1,6 @@
 // Whether everything works: processes, machinery, model, data by symbol, what was told, and what each process runs with.
 
-import { Badge, Empty } from "#app/components/figures.mjs";
+import { Age, Badge, Empty } from "#app/components/figures.mjs";
 import { Panel, Table, Values } from "#app/components/panel.mjs";
 import { modelState } from "#app/components/services.mjs";
 import { pullModel } from "#app/controls.mjs";
@@ -82,16 +82,19 @@ const FeedRow = ({ feed }) =>
     <th scope="row">${feed.name}</th>
     <td data-label="State"><${Badge} tone=${FEED_TONES[feed.state] ?? "quiet"}>${FEED_WORDS[feed.state] ?? feed.state}<//></td>
     <td class="num" data-label="Symbols">${feed.symbols}</td>
-    <td class="cell-wide" data-label="Budget">${feed.reason ? `${feed.reason}. ` : ""}${feed.budget || "none kept"}</td>
+    <td class="num" data-label="Requests left">${feed.left ?? "–"}</td>
+    <td class="cell-wide" data-label="Rate limit">${feed.reason ? `${feed.reason}. ` : ""}${feed.budget || "none kept"}</td>
   </tr>`;
 
 /** The sources of market data, and what their plans allow. */
 function Feeds() {
   const feeds = latest("market").value?.feeds ?? [];
   if (!feeds.length) return html`<${Empty} title="Market data has not told of its sources yet" />`;
-  return html`<${Table} label="Sources" heads=${["Source", "State", "#Symbols", "Rate limit"]}>
+  const { at } = latest("market").value;
+  return html`<${Table} label="Sources" heads=${["Source", "State", "#Symbols", "#Requests left", "Rate limit"]}>
     ${feeds.map((/** @type {any} */ feed) => html`<${FeedRow} key=${feed.name} feed=${feed} />`)}
-  <//>`;
+  <//>
+  <p class="hint">Requests left of the rate limit <${Age} at=${at} suffix=" ago" />; told every half minute.</p>`;
 }
 
 /** @param {any} value */

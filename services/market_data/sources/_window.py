@@ -76,12 +76,20 @@ class Window:
             heapq.heapify(self._waiting)
             self._call_first()
 
+    def left(self) -> int:
+        """Requests that may be sent now."""
+        self._forget(now := self._clock.monotonic())
+        return 0 if self._held_until > now else max(0, self.requests - len(self._ended) - self._under_way)
+
+    def _forget(self, now: float) -> None:
+        while self._ended and self._ended[0] <= now - self.seconds:
+            self._ended.popleft()
+
     def wait_seconds(self, urgency: int = BARS) -> float | None:
         """Until a request may be sent; None while one on its way has to end first."""
         room = self.requests if urgency == BARS else self.requests - self.requests // 3
         now = self._clock.monotonic()
-        while self._ended and self._ended[0] <= now - self.seconds:
-            self._ended.popleft()
+        self._forget(now)
         if self._held_until > now:
             return self._held_until - now
         over = len(self._ended) + self._under_way - room

@@ -77,7 +77,7 @@ class Alpaca:
         budget = f"{self._window.requests} requests in {self._window.seconds:g} s"
         sentence = f"alpaca: for {len(symbols)} of the symbols {calls} requests a bar, of a budget of {budget}"
         quotes = max(QUOTE_SECONDS * replicas, 2 * seconds)
-        return Pace(batch=BATCH, seconds=seconds, quote_batch=BATCH, quote_seconds=quotes, sentence=sentence)
+        return Pace(batch=BATCH, seconds=seconds, quote_batch=BATCH, quote_seconds=quotes, sentence=sentence, left=self._window.left)
 
     async def latest(self, wants: Sequence[Want], timeframe: Timeframe) -> list[Answer]:
         now = self._clock.now()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from services.market_data.settings import MarketDataSettings
@@ -48,7 +49,7 @@ class Sandbox(Taapi):
     def prepare(self, symbols: Sequence[str], timeframe: Timeframe, *, replicas: int = 1) -> Pace:
         pace = super().prepare(symbols, timeframe, replicas=replicas)
         seconds = max(QUOTE_SECONDS, len(symbols) / SYMBOLS_A_SECOND)
-        return Pace(batch=pace.batch, seconds=pace.seconds, quote_batch=QUOTE_BATCH, quote_seconds=seconds, sentence=pace.sentence)
+        return replace(pace, quote_batch=QUOTE_BATCH, quote_seconds=seconds)
 
     async def quotes(self, symbols: Sequence[str]) -> list[Tick]:
         coins = [symbol for symbol in symbols if asset_class(symbol) == "crypto"]

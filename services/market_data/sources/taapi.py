@@ -112,7 +112,7 @@ class Taapi:
             f"{who} with {len(course.calculations)} of {len(CALCULATIONS)} indicators need "
             f"{_counted(needed, 'request')} a bar: {taken:.3g} s of every {timeframe.seconds} s at {limit}"
         )
-        return Pace(batch=course.batch, seconds=taken, quote_batch=batch, quote_seconds=quotes, sentence=sentence)
+        return Pace(batch=course.batch, seconds=taken, quote_batch=batch, quote_seconds=quotes, sentence=sentence, left=self._window.left)
 
     def _richest(self, symbols: int, timeframe: Timeframe, requests: float) -> _Course:
         """The most calculations for which so many requests a bar are enough; where none are, the most for the fewest requests."""

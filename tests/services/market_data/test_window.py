@@ -55,6 +55,20 @@ async def test_what_is_not_urgent_leaves_room_for_a_bar() -> None:
     await asyncio.gather(bar, *asks)
 
 
+async def test_what_is_left_is_told_as_it_is_used_and_given_back() -> None:
+    clock, done = ManualClock(), []
+    window = Window(clock, requests=3, seconds=15, parallel=3)
+    assert window.left() == 3
+    ask_one = asyncio.create_task(ask(window, clock, done, lasts=2.0))
+    await clock.advance(1)
+    assert window.left() == 2
+    await clock.advance(20)
+    assert window.left() == 3
+    window.hold(5)
+    assert window.left() == 0
+    await ask_one
+
+
 async def test_after_a_refusal_nothing_is_sent_until_the_hold_is_over() -> None:
     clock, done = ManualClock(), []
     window = Window(clock, requests=5, seconds=15, parallel=5)
