@@ -11,11 +11,19 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Tab
 from tests.browser.stand_in import StandIn
+from tests.browser.test_looks import AXE, check
 from tests.browser.test_trading import card, turn_on, word
 
 
 def option(page: Any, name: str) -> Any:
     return page.get_by_role("option", name=name)
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    if not AXE.exists():
+        pytest.skip("axe-core is not there: npm ci in dashboard/, with its development packages")
+    return AXE.read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -170,6 +178,55 @@ def test_a_phone_has_everything_behind_more(stand_in: StandIn, new_tab: Callable
     sheet.get_by_role("link", name="System").click()
     expect(page).to_have_title(re.compile("System"))
     expect(sheet).to_have_count(0)
+
+
+def _palette(page: Any) -> None:
+    page.keyboard.press("Control+k")
+    expect(option(page, "Overview")).to_be_visible()
+
+
+def _keys(page: Any) -> None:
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+
+
+def _halt(page: Any) -> None:
+    page.keyboard.press("Control+Shift+H")
+    expect(page.get_by_role("dialog", name="Halt all trading?")).to_be_visible()
+
+
+def _alerts(page: Any) -> None:
+    page.locator(".bell").click()
+    expect(page.get_by_role("dialog", name="Alerts")).to_contain_text("Refused by a limit")
+
+
+def _user(page: Any) -> None:
+    page.get_by_role("button", name="User: operator").click()
+    expect(page.get_by_role("dialog", name="User", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_nobody_is_shut_out_of_what_lies_over_the_page(locked: StandIn, new_tab: Callable[..., Tab], axe: str, dark: bool) -> None:
+    locked.world.outcome("decision", "d-1", "BTC/USD", "refused", "exposure", "exposure would be 84.2%, the limit is 80%")
+    for opened in (_palette, _keys, _halt, _alerts, _user):
+        page = new_tab(dark=dark).open(locked)
+        opened(page)
+        assert check(page, axe) == [], opened.__name__
+    page = new_tab(390, 844, dark=dark).open(locked)
+    page.get_by_role("button", name="More").click()
+    expect(page.get_by_role("dialog", name="More")).to_be_visible()
+    assert check(page, axe) == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_every_colour_of_every_palette_can_be_read(locked: StandIn, new_tab: Callable[..., Tab], axe: str, dark: bool) -> None:
+    page = new_tab(dark=dark).open(locked, "/risk")
+    page.evaluate("document.cookie = 'look=blind.red.compact; path=/'")
+    for path in ("/risk", "/system", "/settings"):
+        page.goto(locked.url + path)
+        page.locator("main[data-ready=true]").wait_for()
+        page.get_by_role("heading").nth(1).wait_for()
+        assert check(page, axe) == [], path
 
 
 # ---- users and tokens ------------------------------------------------------------------------------------------------------------

@@ -52,12 +52,13 @@ export function Palette() {
     setAt(0);
   };
   return html`<${Dialog} title="Find" kind="palette" plain onClose=${close} actions=${null}>
-    <input class="input palette-input" role="combobox" aria-label="Page, symbol or action" aria-expanded="true" aria-controls="options"
-      aria-autocomplete="list" aria-activedescendant=${list.length ? `option-${chosen}` : undefined} autocomplete="off" spellcheck=${false}
+    <input class="input palette-input" role="combobox" aria-label="Page, symbol or action" aria-autocomplete="list"
+      aria-expanded=${list.length > 0} aria-controls=${list.length ? "options" : undefined}
+      aria-activedescendant=${list.length ? `option-${chosen}` : undefined} autocomplete="off" spellcheck=${false}
       autofocus placeholder="Page, symbol or action" value=${typed} onInput=${type} onKeyDown=${onKey} />
-    <ul id="options" class="options" role="listbox" aria-label="Found">
+    ${list.length > 0 && html`<ul id="options" class="options" role="listbox" aria-label="Found">
       ${list.map((one, at) => html`<${Option} key=${one.name} one=${one} at=${at} chosen=${at === chosen} act=${() => act(one)} />`)}
-    </ul>
+    </ul>`}
     <p class="sr-only" role="status">${list.length === 1 ? "one found" : `${list.length} found`}</p>
     ${!list.length && html`<p class="empty">Nothing is called that. Trading is turned on with its switch, never from here.</p>`}
   <//>`;
