@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from dashboard.api.endpoint import DEADLINE_HEADER, KEY_HEADER, Endpoint, Form
 from dashboard.auth import CSRF_HEADER
+from dashboard.credentials import SCOPES
 from shared.bus.topics import TOPICS
 from shared.runtime.process import VERSION
 
@@ -73,7 +74,9 @@ def _operation(one: Endpoint) -> dict[str, Any]:
         "parameters": _parameters(one),
         "responses": _responses(one),
     }
-    operation["security"] = [{"session": []}, {"token": sorted(one.scopes)}] if one.scopes else [{}]
+    scopes = sorted(one.scopes & SCOPES)
+    # Users and tokens are for people alone: no token may make another.
+    operation["security"] = ([{"session": []}, {"token": scopes}] if scopes else [{"session": []}]) if one.scopes else [{}]
     if one.body:
         operation["requestBody"] = {
             "required": True,
