@@ -43,8 +43,8 @@ START = facts.CLOSE  # a Friday, 10 o'clock in New York
 
 
 class FaultyBroker(SimulatedBroker):
-    """`faults` are taken one a submission: `unavailable` before it, `refused` instead of it, `lost` (never arrived, no answer), `timeout`
-    (accepted, no answer), `slow:SECONDS`, `late:SECONDS` (cut, and it arrives all the same).
+    """`faults` are taken one a submission: `unavailable` before it, `refused` and `short` (of units) instead of it, `lost` (never arrived,
+    no answer), `timeout` (accepted, no answer), `slow:SECONDS`, `late:SECONDS` (cut, and it arrives all the same).
 
     doubling  every update comes twice; holding: updates wait for `release`; down: nobody is there
     """
@@ -81,6 +81,8 @@ class FaultyBroker(SimulatedBroker):
         await asyncio.sleep(self.latency)
         if fault == "refused":
             raise OrderRefused("insufficient buying power", reason="insufficient_funds", symbol=symbol)
+        if fault == "short":
+            raise OrderRefused("insufficient qty available for order", reason="insufficient_quantity", symbol=symbol)
         self.requests.append(client_order_id)
         order = self.place(symbol, terms, client_order_id)
         if fault == "timeout":
