@@ -140,7 +140,7 @@ def _resting(origin: Origin, moment: Moment) -> Want | Stop | str:
     guard = Guarding(moment, None, None, None, None)  # type: ignore[arg-type]
     terms = guard._wanted(origin.symbol, asset) if asset is not None else None  # noqa: SLF001
     if terms is None:
-        return "no protective order would rest here"
+        return "the position that a protective order rests behind is not known as it was then"
     proposal = Proposal(effect="protective", side=terms.side, quantity=terms.quantity)
     verdict = gate(proposal, moment.situation(proposal, origin.symbol), moment.limits)
     if verdict.stopped is not None:
