@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from itertools import pairwise
+from pathlib import Path
 from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.orders import OrderStatus
+from shared.domain.orders import IntentState, OrderStatus
 from shared.trading.lifecycle import OVER, IllegalTransition, State, Step, advance, resolved
 
 STEPS = list(get_args(Step))
@@ -99,3 +102,17 @@ def test_only_what_lies_between_our_hands_and_the_brokers_is_unresolved() -> Non
 def test_a_step_that_the_table_does_not_have_ends_the_process() -> None:
     with pytest.raises(IllegalTransition, match="filled cannot take the event handed"):
         advance("filled", "handed")
+
+
+def test_the_page_for_developers_has_the_same_table() -> None:
+    text = (Path(__file__).resolve().parents[3] / "docs" / "protection.md").read_text(encoding="utf-8")
+    page = text[text.index("## For developers") :]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| `")]
+    told = {(row[0].strip("`"), event): state for row in rows for state, event in re.findall(r"`(\w+)` by `(\w+)`", row[2])}
+    done = {}
+    for state in (row[0].strip("`") for row in rows):
+        for step in STEPS:
+            with suppress(IllegalTransition):
+                done[state, step] = advance(state, step)  # type: ignore[arg-type]
+    assert told == done
+    assert {row[0].strip("`") for row in rows} == {"new", "skipped", "refused", *get_args(IntentState)}
