@@ -1,14 +1,15 @@
 // A card for every symbol, in the order and of the kind one wants.
 
-import { computed } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { Empty } from "#app/components/figures.mjs";
 import { SymbolCard } from "#app/components/symbol_card.mjs";
 import { tenSeconds } from "#app/clock.mjs";
+import { freshness, stateOf } from "#app/freshness.mjs";
 import { html } from "#app/html.mjs";
 import { preference } from "#app/preferences.mjs";
 import { changeOf, seriesOf } from "#app/series.mjs";
 import { held } from "#app/standing.mjs";
-import { latest, system } from "#app/store.mjs";
+import { latest, pauseOf, system } from "#app/store.mjs";
 
 const chosen = preference("cards", { sort: "configured", show: "all" });
 
@@ -19,9 +20,21 @@ const SORTS = /** @type {Record<string, {text: string, by: (symbol: string) => n
   change: { text: "Change, largest first", by: (symbol) => -Math.abs(changeOf(seriesOf(symbol).peek()) ?? 0) },
   rsi: { text: "RSI, lowest first", by: (symbol) => latest("indicators", symbol, system.peek().timeframe).peek()?.values?.rsi ?? 50 },
 });
+/** Paused, without fresh data, or with an order that was refused or failed. @param {string} symbol */
+function needsALook(symbol) {
+  const stale = freshness.peek().some((one) => one.symbol === symbol && ["stale", "none"].includes(stateOf(one)));
+  const outcome = latest("outcome", symbol, "decision").peek()?.outcome;
+  return stale || Boolean(pauseOf(symbol)) || outcome === "refused" || outcome === "failed";
+}
+
+/** Part of a symbol's name that is looked for; only asked for where there are many. */
+const sought = signal("");
+const MANY = 8;
+
 const SHOWS = /** @type {Record<string, {text: string, keeps: (symbol: string) => boolean}>} */ ({
   all: { text: "All", keeps: () => true },
   held: { text: "Held", keeps: (symbol) => held(latest("position", symbol).peek()) },
+  attention: { text: "Needs a look", keeps: needsALook },
   signals: { text: "Buy or sell", keeps: (symbol) => ["buy", "sell"].includes(latest("decision", symbol).peek()?.action) },
 });
 
@@ -30,7 +43,10 @@ const list = computed(() => {
   void tenSeconds.value;
   const { sort, show } = chosen.value;
   const order = SORTS[sort] ?? SORTS.configured;
-  return system.value.symbols
+  const { symbols } = system.value;
+  const part = symbols.length > MANY ? sought.value.trim().toUpperCase() : "";
+  return symbols
+    .filter((symbol) => symbol.includes(part))
     .filter((SHOWS[show] ?? SHOWS.all).keeps)
     .map((symbol, index) => ({ symbol, index, rank: order.by(symbol) }))
     .sort((a, b) => a.rank - b.rank || a.index - b.index)
@@ -43,6 +59,8 @@ function Choices() {
     chosen.value = { ...chosen.peek(), ...change };
   };
   return html`<div class="section-tools">
+    ${system.value.symbols.length > MANY && html`<input class="input input-small" type="search" placeholder="Find a symbol"
+      aria-label="Find a symbol" value=${sought} onInput=${(/** @type {any} */ event) => (sought.value = event.target.value)} />`}
     <div class="chips" role="group" aria-label="Which symbols">
       ${Object.entries(SHOWS).map(([name, { text }]) => html`<button key=${name} type="button" class="chip" aria-pressed=${show === name}
         onClick=${() => set({ show: name })}>
@@ -56,6 +74,11 @@ function Choices() {
   </div>`;
 }
 
+function showAll() {
+  sought.value = "";
+  chosen.value = { ...chosen.peek(), show: "all" };
+}
+
 const PLACES = [1, 2, 3, 4];
 const Place = () => html`<div class="card card-empty" aria-hidden="true"></div>`;
 
@@ -66,7 +89,9 @@ export function Cards() {
       <h2 id="cards-title">Symbols <span class="count">${symbols.length || ""}</span></h2>
       ${symbols.length > 1 && html`<${Choices} />`}
     </div>
-    ${ready && !list.value.length && html`<${Empty} title="No symbol fits">Choose All to see every symbol.<//>`}
+    ${ready && !list.value.length && html`<${Empty} title="No symbol fits">
+      <button type="button" class="link" onClick=${showAll}>Show all symbols</button>
+    <//>`}
     <div class="cards" data-count=${symbols.length}>
       ${ready && list.value.map((symbol) => html`<${SymbolCard} key=${symbol} symbol=${symbol} />`)}
       ${!ready && PLACES.map((one) => html`<${Place} key=${one} />`)}

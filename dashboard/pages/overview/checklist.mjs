@@ -17,6 +17,8 @@ export function steps() {
   const account = latest("account").value;
   const decided = all("decision").length;
   return [
+    ...(system.value.symbols.length ? [] : [step("Symbols", "wrong", "none is named: set SYMBOLS")]),
+    ...keySteps(),
     bus.value.reachable ? step("Redis", "done", "reachable") : step("Redis", "wrong", bus.value.detail || "not reachable"),
     step(
       "Market data",
@@ -26,6 +28,13 @@ export function steps() {
     ...(model && model.phase !== "off" ? [step(`Model ${model.model}`, ...modelStep(model))] : []),
     step("Execution", ...process("execution", account ? `reconciled with ${account.broker}` : "waiting for the broker", Boolean(account))),
   ];
+}
+
+/** Keys that a process says are missing though it needs them; the sandbox needs none. @returns {Step[]} */
+function keySteps() {
+  const execution = latest("config", "", "execution").value?.settings ?? {};
+  const needed = execution.broker === "alpaca" && execution.alpaca_api_key === "absent";
+  return needed ? [step("Broker's keys", "wrong", "are missing: set ALPACA_API_KEY and ALPACA_API_SECRET")] : [];
 }
 
 /** @param {string} name @param {Step["state"]} state @param {string} text @returns {Step} */

@@ -36,7 +36,8 @@ export function drawdown(account) {
 function againstLimit(share, limit, label) {
   const most = Number(limit);
   if (!most) return null;
-  return html`<${Used} value=${share * 100} limit=${most} label=${label} /><span>limit ${percent(most / 100, most % 1 ? 1 : 0)}</span>`;
+  const of = percent(most / 100, most % 1 ? 1 : 0);
+  return html`<${Used} value=${share * 100} limit=${most} label=${label} /><span>${percent(share)} of ${of}</span>`;
 }
 
 /** Positions change with every price; the sums are looked at once for all tiles. */
@@ -56,8 +57,8 @@ function Week({ account }) {
   if (!before) return html`<${Tile} label="7 days" foot=${html`<span>nothing to compare with</span>`}>–<//>`;
   const young = Date.now() - before.at < WEEK_MS;
   const change = Number(account.equity) - before.equity;
-  return html`<${Tile} label=${young ? "Since the start" : "7 days"} title="Deposits and withdrawals count"
-    foot=${html`<${Change} value=${change / before.equity} arrow=${false} />${young && html`<span>since ${time(before.at)}</span>`}`}>
+  return html`<${Tile} label=${young ? "Since the start" : "7 days"} title=${`Since ${time(before.at)}. Deposits and withdrawals count.`}
+    foot=${html`<${Change} value=${change / before.equity} arrow=${false} />`}>
     <${Gain} value=${change} currency=${account.currency} />
   <//>`;
 }
@@ -72,10 +73,10 @@ function Exposures({ account }) {
   return html`
     <${Tile} label="Exposure" title=${both}
       foot=${againstLimit(share(long + short), limits.max_exposure_percent, "Exposure against its limit")}>
-      ${money(long + short, currency)} <span class="tile-part">${percent(share(long + short))}</span>
+      ${money(long + short, currency)}
     <//>
-    <${Tile} label="Net, long less short" title=${both}
-      foot=${html`<span>long ${percent(share(long))}</span><span>short ${percent(share(short))}</span>`}>
+    <${Tile} label="Net exposure" title=${both}
+      foot=${html`<span>long ${percent(share(long), 0)}, short ${percent(share(short), 0)}</span>`}>
       ${net ? signedMoney(net, currency) : money(0, currency)}
     <//>
     <${Tile} label="Open risk" title="What is lost if every stop is filled at its price; without a stop, all of it"
@@ -131,7 +132,7 @@ export function Tiles() {
   const open = account.orders_open ?? 0;
   const peak = html`<span>peak ${money(account.peak_equity, currency)}</span>`;
   return html`<dl class="tiles" data-testid="tiles">
-    <${Tile} label="Equity" foot=${html`<span>day start ${money(account.day_start_equity, currency)}</span>`}>${money(equity, currency)}<//>
+    <${Tile} label="Equity" foot=${html`<span>start ${money(account.day_start_equity, currency)}</span>`}>${money(equity, currency)}<//>
     <${Tile} label="Day" title="Deposits and withdrawals do not count"
       foot=${html`<${Change} value=${dayFraction(account)} arrow=${false} />`}>
       <${Gain} value=${account.day_change} currency=${currency} />

@@ -1,16 +1,21 @@
-// Orders and fills of this account: read from the histories, kept current by what arrives.
+// Orders, intents and fills of this account: read from the histories, kept current by what arrives. Every state is kept, so that an order's
+// life can be told.
 
 import { computed, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { get } from "#app/api.mjs";
+import { csv as csvOf } from "#app/saving.mjs";
 import { connection } from "#app/socket.mjs";
 import { all, onFact, supersedes } from "#app/store.mjs";
 import { OPEN_ORDER } from "#app/words.mjs";
 
 const PAGE = 200;
+const STATES = 2_000;
 
 /** By order id, the newest state of each. @type {import("@preact/signals").Signal<Map<string, any>>} */
 const known = signal(new Map());
+/** Every state of orders and intents that is at hand, by id of the fact. @type {import("@preact/signals").Signal<Map<string, any>>} */
+const states = signal(new Map());
 /** Newest first. @type {import("@preact/signals").Signal<any[]>} */
 export const fills = signal([]);
 export const loaded = signal({ state: /** @type {"loading" | "ready" | "error"} */ ("loading"), detail: "" });
@@ -22,6 +27,18 @@ export function withOrders(orders, facts) {
   return next;
 }
 
+/** @param {Map<string, any>} before @param {any[]} facts */
+function withStates(before, facts) {
+  const next = new Map(before);
+  for (const fact of facts) next.set(fact.id, fact);
+  // Map keeps the order of insertion: the oldest go first.
+  for (const id of next.keys()) {
+    if (next.size <= STATES) break;
+    next.delete(id);
+  }
+  return next;
+}
+
 /** @param {any[]} list @param {any[]} more */
 function withFills(list, more) {
   const unique = new Map([...list, ...more].map((fill) => [fill.id, fill]));
@@ -30,8 +47,13 @@ function withFills(list, more) {
 
 export async function load() {
   try {
-    const [orders, filled] = await Promise.all([get("facts/order", { limit: PAGE * 2 }), get("facts/fill", { limit: PAGE })]);
+    const [orders, intents, filled] = await Promise.all([
+      get("facts/order", { limit: PAGE * 3 }),
+      get("facts/intent", { limit: PAGE * 3 }),
+      get("facts/fill", { limit: PAGE }),
+    ]);
     known.value = withOrders(known.peek(), orders.facts);
+    states.value = withStates(states.peek(), [...orders.facts, ...intents.facts].reverse());
     fills.value = withFills(fills.peek(), filled.facts);
     loaded.value = { state: "ready", detail: "" };
   } catch (error) {
@@ -48,6 +70,7 @@ export function useOrders() {
   useEffect(() => {
     const stop = onFact((topic, fact) => {
       if (topic === "order") known.value = withOrders(known.peek(), [fact]);
+      if (topic === "order" || topic === "intent") states.value = withStates(states.peek(), [fact]);
       if (topic === "fill") fills.value = withFills(fills.peek(), [fact]);
     });
     return () => void stop();
@@ -62,15 +85,24 @@ const newestFirst = computed(() =>
 export const working = computed(() => newestFirst.value.filter(({ status }) => OPEN_ORDER.has(status)));
 export const done = computed(() => newestFirst.value.filter(({ status }) => !OPEN_ORDER.has(status)).slice(0, PAGE));
 
-const COLUMNS = ["at", "symbol", "side", "quantity", "price", "fee", "fee_asset", "order_id", "client_order_id", "id"];
-
-/** A spreadsheet must not take a text for a formula. @param {any} value */
-function cell(value) {
-  const text = String(value ?? "").replaceAll('"', '""');
-  return `"${text.replace(/^([=+@-])(?!\d)/, "'$1")}"`;
+/**
+ * Everything told of one order, ours before it was sent and the broker's since.
+ * @param {any} order
+ * @param {Map<string, any>} [from]
+ */
+export function lifeOf(order, from = states.value) {
+  const own = [...from.values()].filter((fact) => fact.client_order_id === order.client_order_id || fact.order_id === order.order_id);
+  return { intents: own.filter((fact) => fact.intent_id), orders: own.filter((fact) => !fact.intent_id) };
 }
 
-/** Fills, newest first. @param {any[]} list */
-export const csv = (list) => [COLUMNS.join(","), ...list.map((fill) => COLUMNS.map((name) => cell(fill[name])).join(","))].join("\r\n");
+export const FILL_COLUMNS = ["at", "symbol", "side", "quantity", "price", "fee", "fee_asset", "order_id", "client_order_id", "id"];
+export const ORDER_COLUMNS = [
+  ...["submitted_at", "symbol", "side", "type", "quantity", "limit_price", "stop_price", "time_in_force", "status", "filled_quantity"],
+  ...["average_price", "reason", "order_id", "client_order_id"],
+];
 
-export const fillsAsCsv = () => csv(fills.peek());
+/** @param {any[]} orders */
+export const orderRows = (orders) => orders.map((order) => ({ ...order.terms, ...order }));
+
+/** Fills, newest first. @param {any[]} list */
+export const csv = (list) => csvOf(FILL_COLUMNS, list);

@@ -1,16 +1,25 @@
-// What the account holds and what was ordered: as the broker says, with the last time both books were compared.
+// What the account holds, what was ordered and what it brought: as the broker says, with the last time both books were compared.
 
 import { EquityChart } from "#app/components/equity_chart.mjs";
-import { Change, Empty, Gain, Moment } from "#app/components/figures.mjs";
+import { Change, Empty, Gain } from "#app/components/figures.mjs";
 import { dayFraction } from "#app/components/header.mjs";
 import { Panel, Values } from "#app/components/panel.mjs";
 import { Positions } from "#app/components/positions.mjs";
+import { SaveButton } from "#app/components/save_button.mjs";
 import { LiquidateButton } from "#app/components/symbol_actions.mjs";
-import { money, plural } from "#app/format.mjs";
+import { money } from "#app/format.mjs";
 import { html } from "#app/html.mjs";
-import { latest } from "#app/store.mjs";
-import { fillsAsCsv, useOrders } from "./order_book.mjs";
-import { DoneOrders, Fills, WorkingOrders } from "./orders.mjs";
+import { held } from "#app/standing.mjs";
+import { all, latest } from "#app/store.mjs";
+import { useOrders } from "./order_book.mjs";
+import { DoneOrders, Fills, SaveFills, SaveOrders, WorkingOrders } from "./orders.mjs";
+import { CompareButton, Reconciliation } from "./reconciliation.mjs";
+import { Exposure, Results, SaveResults } from "./trades.mjs";
+
+const POSITION_COLUMNS = [
+  ...["at", "symbol", "quantity", "available", "average_price", "last_price", "value", "unrealized", "realized_today"],
+  ...["stop_price", "target_price"],
+];
 
 function Account() {
   const account = latest("account").value;
@@ -24,8 +33,7 @@ function Account() {
     ["Cash", cash(account.cash)],
     ["Buying power", cash(account.buying_power)],
     ["Day", html`<${Gain} value=${account.day_change} currency=${account.currency} /> ${share}`],
-    ["Long", cash(account.exposure_long)],
-    ["Short", cash(account.exposure_short)],
+    ["Deposits today", cash(account.deposits)],
     ["Working entries", cash(account.working)],
     ["Peak equity", cash(account.peak_equity)],
   ];
@@ -35,38 +43,27 @@ function Account() {
   `;
 }
 
-/** Whether our books and the broker's say the same. */
-function Reconciliation() {
-  const account = latest("account").value;
-  if (!account) return null;
-  const { reconciled_at: at, differences = 0 } = account;
-  const found = differences ? `${plural(differences, "difference")} repaired since the start` : "no differences";
-  return html`<p class=${differences ? "notice notice-warn" : "notice"}>
-    ${at ? html`<span>Compared with the broker's books <${Moment} at=${at} />: ${found}.</span>` : "Not compared with the broker's yet."}
-  </p>`;
-}
-
-function saveFills() {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([fillsAsCsv()], { type: "text/csv" }));
-  link.download = "fills.csv";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1_000);
-}
-
-const SaveFills = () => html`<button type="button" class="button button-small" onClick=${saveFills}>Save as CSV</button>`;
+const PositionTools = () => html`<span class="section-tools">
+  <${SaveButton} what="positions" columns=${POSITION_COLUMNS} rows=${() => all("position").filter(held)} label="Save as CSV" />
+  <${LiquidateButton} />
+</span>`;
 
 export default function Portfolio() {
   useOrders();
   return html`<div class="stack">
     <h1 class="sr-only">Portfolio and orders</h1>
     <div class="side-by-side">
-      <${Panel} title="Account" name="account-title"><${Account} /><${Reconciliation} /><//>
       <section class="panel account-panel" aria-label="Equity"><${EquityChart} /></section>
+      <${Panel} title="Account" name="account-title"><${Account} /><//>
     </div>
-    <${Panel} title="Open positions" name="positions-title" tools=${html`<${LiquidateButton} />`}><${Positions} /><//>
+    <${Panel} title="Open positions" name="positions-title" tools=${html`<${PositionTools} />`}><${Positions} /><//>
     <${Panel} title="Working orders" name="working-title"><${WorkingOrders} /><//>
-    <${Panel} title="Orders" name="orders-title"><${DoneOrders} /><//>
+    <div class="side-by-side">
+      <${Panel} title="Realised" name="results-title" tools=${html`<${SaveResults} />`}><${Results} /><//>
+      <${Panel} title="Exposure" name="exposure-title"><${Exposure} /><//>
+    </div>
+    <${Panel} title="Our books and the broker's" name="books-title" tools=${html`<${CompareButton} />`}><${Reconciliation} /><//>
+    <${Panel} title="Orders" name="orders-title" tools=${html`<${SaveOrders} />`}><${DoneOrders} /><//>
     <${Panel} title="Fills" name="fills-title" tools=${html`<${SaveFills} />`}><${Fills} /><//>
   </div>`;
 }

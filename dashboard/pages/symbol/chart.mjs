@@ -5,6 +5,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Empty } from "#app/components/figures.mjs";
 import { number, price, time, timeframeSeconds, timeInFull } from "#app/format.mjs";
 import { html } from "#app/html.mjs";
+import { Unfolding } from "#app/components/unfolding.mjs";
 import { preference } from "#app/preferences.mjs";
 import { connection } from "#app/socket.mjs";
 import { latest, system } from "#app/store.mjs";
@@ -78,10 +79,10 @@ async function draw(box, canvas, data, shared, view) {
   });
   scale.subscribeSizeChange(under.draw);
   stops.push(
-    follow(data, (topic) => {
-      if (topic === "bar") drawCandles();
-      if (topic === "indicators" || topic === "bar") drawIndicators();
-      if (topic === "bar") shadeHours(data, shade, Boolean(chosen[hoursKey(symbol)]));
+    follow(data, (topics) => {
+      if (topics.has("bar")) drawCandles();
+      if (topics.has("indicators") || topics.has("bar")) drawIndicators();
+      if (topics.has("bar")) shadeHours(data, shade, Boolean(chosen[hoursKey(symbol)]));
       shared.moments = moments(data);
       marked.setMarkers(/** @type {any} */ (marks(data, tones)));
       shared.version.value += 1;
@@ -206,4 +207,6 @@ export function Chart({ symbol }) {
 }
 
 /** @param {{data: any, symbol: string, shared: Shared}} props */
-const Table = ({ data, symbol, shared }) => html`<${AsTable} data=${data} symbol=${symbol} version=${shared.version.value} />`;
+const Table = ({ data, symbol, shared }) =>
+  html`<${Unfolding} summary="Show as table"
+    inside=${() => html`<${AsTable} data=${data} symbol=${symbol} version=${shared.version.value} />`} />`;

@@ -66,15 +66,27 @@ export function grow(data, topic, fact) {
 }
 
 /**
- * Calls back whenever the data has grown.
+ * Calls back when the data has grown, once for all that came together, with the topics that it was.
  * @param {ChartData} data
- * @param {(topic: string) => void} grown
+ * @param {(topics: Set<string>) => void} grown
  */
 export function follow(data, grown) {
+  let topics = new Set();
+  let over = false;
+  const tell = () => {
+    const now = topics;
+    topics = new Set();
+    if (!over) grown(now);
+  };
   const stop = onFact((topic, fact) => {
-    if (grow(data, topic, fact)) grown(topic);
+    if (!grow(data, topic, fact)) return;
+    if (!topics.size) queueMicrotask(tell);
+    topics.add(topic);
   });
-  return () => void stop();
+  return () => {
+    over = true;
+    stop();
+  };
 }
 
 /** The bar during which something happened; null before the first. Bars are named by their close. @param {any[]} bars @param {string} at */

@@ -32,13 +32,11 @@ export function rowsOf(data) {
 /** @param {import("./chart_data.mjs").ChartData} data */
 export const columnsOfFile = (data) => ["close_at", ...PRICES, "volume", ...columnsOf(data), "decision", "score"];
 
-/** `version` grows with the data. @param {{data: import("./chart_data.mjs").ChartData, symbol: string, version: number}} props */
+/** @param {{data: import("./chart_data.mjs").ChartData, symbol: string, version: number}} props `version` grows with the data */
 export function AsTable({ data, symbol }) {
   const bars = data.bars.slice(-ROWS).reverse();
   const decided = new Map(data.decisions.map((one) => [one.at, one]));
-  return html`<details class="as-table">
-    <summary>Show as table</summary>
-    <div class="table-tools">
+  return html`<div class="table-tools">
       <span class="hint">The newest ${bars.length} of ${data.bars.length} bars; the file has all of them and every indicator.</span>
       <${SaveButton} what=${`bars ${symbol} ${data.timeframe}`} columns=${columnsOfFile(data)} rows=${() => rowsOf(data)}
         label="Save as CSV" />
@@ -64,6 +62,5 @@ export function AsTable({ data, symbol }) {
           </tr>`)}
         </tbody>
       </table>
-    </div>
-  </details>`;
+    </div>`;
 }

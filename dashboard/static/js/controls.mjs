@@ -89,3 +89,5 @@ export const cancelOrder = (symbol, orderId) =>
 
 /** @param {string} model */
 export const pullModel = (model) => command("pull_model", { model }, `Pull ${model}`, "pull_model");
+
+export const compareBooks = () => command("reconcile", {}, "Comparison with the broker's books", "reconcile");

@@ -10,6 +10,7 @@ import { system } from "../store.mjs";
 import { colour, colours } from "../theme.mjs";
 import { Change, Empty, Gain } from "./figures.mjs";
 import { SaveButton } from "./save_button.mjs";
+import { Unfolding } from "./unfolding.mjs";
 
 export { withPoint } from "../equity.mjs";
 
@@ -145,9 +146,7 @@ const rows = () => {
 function AsTable({ points: [ats, values] }) {
   const first = values[0];
   const list = ats.map((at, place) => [at * 1_000, values[place]]).slice(-ROWS).reverse();
-  return html`<details class="as-table">
-    <summary>Show as table</summary>
-    <div class="table-tools">
+  return html`<div class="table-tools">
       <span class="hint">The newest ${list.length} of ${ats.length} readings.</span>
       <${SaveButton} what=${`equity ${range.value}`} columns=${["at", "equity"]} rows=${rows} label="Save as CSV" />
     </div>
@@ -164,8 +163,7 @@ function AsTable({ points: [ats, values] }) {
           </tr>`)}
         </tbody>
       </table>
-    </div>
-  </details>`;
+    </div>`;
 }
 
 /** @param {{table?: boolean}} props */
@@ -208,6 +206,6 @@ export function EquityChart({ table = true }) {
     ${few && html`<${Empty} title=${failed.value ? "The curve could not be read" : "The curve begins with the account's second reading."}>
       ${failed.value}
     <//>`}
-    ${table && points && !few && html`<${AsTable} points=${points} />`}
+    ${table && points && !few && html`<${Unfolding} summary="Show as table" inside=${() => html`<${AsTable} points=${points} />`} />`}
   </figure>`;
 }
