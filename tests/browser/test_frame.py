@@ -298,6 +298,17 @@ def test_the_audit_trail_says_who_changed_what_from_where_and_why(stand_in: Stan
     assert "HALT pressed on the dashboard" in saved.value.path().read_text(encoding="utf-8")
 
 
+def test_refusals_are_told_apart_from_failures(stand_in: StandIn, tab: Tab) -> None:
+    page = tab.open(stand_in, "/risk")
+    stand_in.world.outcome("decision", "d-1", "BTC/USD", "refused", "exposure", "exposure would be 84.2%, the limit is 80%")
+    stand_in.world.outcome("decision", "d-2", "ETH/USD", "failed", "broker", "the broker did not answer")
+    table = page.get_by_role("group", name="Refusals and stops")
+    expect(table.get_by_role("row")).to_have_count(3)
+    page.get_by_role("button", name="Failed", exact=True).click()
+    expect(table.get_by_role("row")).to_have_count(2)
+    expect(table).to_contain_text("the broker did not answer")
+
+
 def test_the_log_is_filtered_and_paused(stand_in: StandIn, tab: Tab) -> None:
     page = tab.open(stand_in, "/system")
     log = page.get_by_role("list", name="Log, newest first")

@@ -10,6 +10,7 @@ import { WhyButton } from "#app/components/why.mjs";
 import { entries, reading } from "#app/feed.mjs";
 import { money, percent } from "#app/format.mjs";
 import { html } from "#app/html.mjs";
+import { preference } from "#app/preferences.mjs";
 import { symbolPath } from "#app/router.mjs";
 import { held } from "#app/standing.mjs";
 import { all, latest } from "#app/store.mjs";
@@ -58,10 +59,27 @@ const NO = new Set(["refused", "failed"]);
 /** @param {import("#app/activity.mjs").Entry} entry */
 const stopped = ({ topic, outcome, fact }) => STOPS.has(topic) || NO.has(/** @type {any} */ (outcome ?? fact)?.outcome);
 
+const KINDS = /** @type {[string, string, (entry: any) => boolean][]} */ ([
+  ["all", "All", () => true],
+  ["refused", "Refused", ({ outcome, fact }) => (outcome ?? fact)?.outcome === "refused"],
+  ["failed", "Failed", ({ outcome, fact }) => (outcome ?? fact)?.outcome === "failed"],
+  ["stops", "Halts and pauses", ({ topic }) => STOPS.has(topic)],
+]);
+const kind = preference("breaches", "all");
+
+const BreachKinds = () =>
+  html`<div class="chips" role="group" aria-label="Which of them">
+    ${KINDS.map(([name, text]) => html`<button key=${name} type="button" class="chip" aria-pressed=${kind.value === name}
+      onClick=${() => (kind.value = name)}>${text}</button>`)}
+  </div>`;
+
 /** Refusals and failures, halts and pauses: what the limits and people did. */
 function Breaches() {
   const { state, detail } = reading();
-  const list = entries.value.filter(stopped).slice(0, SHOWN);
+  const fits = KINDS.find(([name]) => name === kind.value)?.[2] ?? (() => true);
+  const every = entries.value.filter(stopped);
+  const list = every.filter(fits).slice(0, SHOWN);
+  if (every.length && !list.length) return html`<${Empty} title="None of this kind">Choose All to see the others.<//>`;
   if (!list.length && state === "loading") return html`<${Empty} title="Loading…" />`;
   if (!list.length && state === "error") return html`<${Empty} title="It could not be loaded">${detail}<//>`;
   if (!list.length) return html`<${Empty} title="Nothing was refused">Refusals by a limit, failures, halts and pauses appear here.<//>`;
@@ -89,7 +107,7 @@ export default function Risk() {
     <${Panel} title="Limits" name="limits-title"><${Limits} /><//>
     <${Panel} title="Holdings against the limit for one symbol" name="holdings-title"><${Holdings} /><//>
     <${Panel} title="What if every price moved" name="what-if-title"><${WhatIf} /><//>
-    <${Panel} title="Refusals and stops" name="breaches-title"><${Breaches} /><//>
+    <${Panel} title="Refusals and stops" name="breaches-title" tools=${html`<${BreachKinds} />`}><${Breaches} /><//>
     <section class="panel" aria-labelledby="audit-title"><${Audit} /></section>
   </div>`;
 }
