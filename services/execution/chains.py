@@ -11,14 +11,15 @@ from decimal import Decimal
 from services.execution.origin import outcome_id
 from shared.domain.decisions import Decision
 from shared.domain.orders import Fill, Intent, Order, Outcome
-from shared.domain.trading import Command, TradeSettings, TradingSwitch
+from shared.domain.trading import Command, TradeSettings, TradingEffective, TradingSwitch
 from shared.journal.replay import MILLISECOND, Absent, Made, Seen
 from shared.trading.increments import plain
 from shared.trading.lifecycle import OVER
 
 ZERO = Decimal(0)
-# An average is told rounded: by half a unit of its last digit, and some brokers keep two digits only.
-ROUNDING = Decimal("0.0001")
+# An average is told rounded to its last digit, and by some brokers to two digits.
+DIGITS = -2
+EXACT = Decimal("1e-12")
 SOON = 20 * MILLISECOND
 
 
@@ -53,6 +54,7 @@ class Chains:
     orders: dict[str, tuple[Order, int]] = field(default_factory=dict)  # the newest state of each
     intents: dict[str, Intent] = field(default_factory=dict)
     revisions: defaultdict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))  # of what is changed by revision
+    in_force: dict[int, str] = field(default_factory=dict)  # revisions of the switch that execution has taken in
     began: datetime | None = None  # when the first fact was made: what was ordered before it is known in part only
     last: int = 0  # place of the newest fact: what follows from one just before it may stand in the next day
 
@@ -78,6 +80,8 @@ class Chains:
             self._outcome(seen, fact)
         elif isinstance(fact, TradingSwitch | TradeSettings):
             self.revisions[seen.topic][fact.revision] = fact.id
+        elif isinstance(fact, TradingEffective):
+            self.in_force[fact.trading_revision] = fact.id
 
     def _outcome(self, seen: Seen, fact: Outcome) -> None:
         symbol = str(fact.symbol)
@@ -109,8 +113,8 @@ class Chains:
         average = self.executed[order.order_id].average(order.filled_quantity) if order.filled_quantity else None
         if average is None or order.average_price is None:
             return order
-        digits = Decimal(1).scaleb(int(order.average_price.as_tuple().exponent))
-        if abs(average - order.average_price) <= max(digits, order.average_price * ROUNDING):
+        unit = Decimal(1).scaleb(min(int(order.average_price.as_tuple().exponent), DIGITS))
+        if abs(average - order.average_price) <= max(unit, order.average_price * EXACT):
             return order
         return order.model_copy(update={"average_price": average})
 
@@ -127,6 +131,10 @@ class Chains:
         for topic, known in self.revisions.items():
             for gap in sorted(set(range(min(known), max(known))) - known.keys()):
                 yield Absent(f"{topic}, revision {gap}", f"{known[min(one for one in known if one > gap)]}: revisions are counted")
+        asked = self.revisions["trading"]
+        for revision, name in self.in_force.items():
+            if asked and revision > max(asked):
+                yield Absent(f"trading, revision {revision}", f"{name}: it is in force")
         yield from self._endings()
         yield from self._fills()
 

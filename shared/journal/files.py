@@ -1,8 +1,9 @@
-"""One gzip file a UTC day, one JSON object a line: {"key", "cursor", "fact", "seal"}, in the order of export.
+"""One gzip file a UTC day, one JSON object a line: {"key", "cursor", "fact", "after", "seal"}, in the order of export.
 
 A batch is one gzip member, flushed to disk before `progress.json` names the file's new length and the cursors reached. A writer that died
 in between finds the file longer than its progress says and cuts it back, so that an entry stands once whatever happens. The seal is a hash
-of the entry's content: one that was changed afterwards is known, and known by name. Reading takes bounded memory, whatever a day's size.
+of the entry and of the seal before it in the same history, `after`: one that was changed is known by name, one that was taken out by the
+next. Reading takes bounded memory, whatever a day's size.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import islice
 from pathlib import Path
@@ -35,25 +36,26 @@ _ZIPPED = b"\x1f\x8b"
 RUN = 50_000  # entries sorted in memory at a time; a longer day is merged from temporary files
 # Of one millisecond, causes stand before what they led to.
 _PLACE = {name: place for place, name in enumerate(TOPICS)} | {"config": -2, "trading": -1, "trade_settings": -1}
-_LINE = re.compile(r'\{"key":"([^"\\]*)","cursor":"([0-9]*-?[0-9]*)","fact":(.*),"seal":"([0-9a-f]{16})"\}\n?')
+_LINE = re.compile(r'\{"key":"([^"\\]*)","cursor":"([0-9]*-?[0-9]*)","fact":(.*),"after":"([0-9a-f]*)","seal":"([0-9a-f]{16})"\}\n?')
 
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
     """`key` is the fact's key on the bus, `cursor` its place in that key's history (`<milliseconds>-<n>`), `raw` its JSON.
 
-    seal  as the line carries it; empty where it carries none
+    after, seal  as the line carries them; empty where it carries none
     """
 
     key: str
     cursor: str
     raw: str
+    after: str = ""
     seal: str = ""
 
     @property
     def intact(self) -> bool:
         """False where the entry is not what was sealed."""
-        return not self.seal or self.seal == sealed(self.key, self.cursor, self.raw)
+        return not self.seal or self.seal == sealed(self.key, self.cursor, self.raw, self.after)
 
     @property
     def written_at(self) -> datetime:
@@ -77,16 +79,17 @@ class JournalEntry:
         return fact
 
 
-def sealed(key: str, cursor: str, raw: str) -> str:
+def sealed(key: str, cursor: str, raw: str, after: str = "") -> str:
     """16 hex digits over the content; spaces between JSON's tokens do not matter. Raises ValueError for what is not JSON."""
-    return hashlib.sha256(f"{key}\n{cursor}\n".encode() + to_json(from_json(raw))).hexdigest()[:16]
+    head = "".join(f"{part}\n" for part in (key, cursor, after) if part)
+    return hashlib.sha256(head.encode() + to_json(from_json(raw))).hexdigest()[:16]
 
 
 def line_of(entry: JournalEntry) -> str:
     """An entry as it stands in a file, sealed anew only where it carries no seal, with its newline."""
     fact = _one_line(entry.raw)
-    seal = entry.seal or sealed(entry.key, entry.cursor, fact)
-    return f'{{"key":{json.dumps(entry.key)},"cursor":"{entry.cursor}","fact":{fact},"seal":"{seal}"}}\n'
+    seal = entry.seal or sealed(entry.key, entry.cursor, fact, entry.after)
+    return f'{{"key":{json.dumps(entry.key)},"cursor":"{entry.cursor}","fact":{fact},"after":"{entry.after}","seal":"{seal}"}}\n'
 
 
 def _one_line(raw: str) -> str:
@@ -116,6 +119,7 @@ class JournalFiles:
         self._folder = folder
         self._lengths: dict[str, int] = {}
         self._cursors: dict[str, str] = {}
+        self._seals: dict[str, str] = {}  # the newest of each history
         self._load()
 
     def cursor(self, key: str) -> str:
@@ -125,15 +129,17 @@ class JournalFiles:
     def append(self, entries: Sequence[JournalEntry]) -> None:
         """Entries of one key in order, keys in any order. On return all are on disk. Raises OSError, and nothing counts as written then."""
         by_day: dict[date, list[JournalEntry]] = defaultdict(list)
+        lengths, cursors, seals = dict(self._lengths), dict(self._cursors), dict(self._seals)
         for entry in entries:
-            by_day[entry.written_at.date()].append(entry)
-        lengths, cursors = dict(self._lengths), dict(self._cursors)
+            after = seals.get(entry.key, "")
+            seals[entry.key] = seal = sealed(entry.key, entry.cursor, _one_line(entry.raw), after)
+            by_day[entry.written_at.date()].append(replace(entry, after=after, seal=seal))
         for day, batch in sorted(by_day.items()):
             path = day_file(self._folder, day)
             lengths[path.name] = self._write(path, batch)
         cursors.update((entry.key, entry.cursor) for entry in entries)
-        self._save(lengths, cursors)
-        self._lengths, self._cursors = lengths, cursors
+        self._save(lengths, cursors, seals)
+        self._lengths, self._cursors, self._seals = lengths, cursors, seals
 
     def _write(self, path: Path, batch: Iterable[JournalEntry]) -> int:
         text = "".join(map(line_of, batch))
@@ -150,16 +156,17 @@ class JournalFiles:
         if path.exists():
             progress = json.loads(path.read_text(encoding="utf-8"))
             self._lengths, self._cursors = progress["lengths"], progress["cursors"]
+            self._seals = progress.get("seals", {})
         for name, length in self._lengths.items():
             file = self._folder / name
             if file.exists() and file.stat().st_size > length:
                 os.truncate(file, length)
 
-    def _save(self, lengths: dict[str, int], cursors: dict[str, str]) -> None:
+    def _save(self, lengths: dict[str, int], cursors: dict[str, str], seals: dict[str, str]) -> None:
         path = self._folder / PROGRESS
         fresh = path.with_suffix(".new")
         with fresh.open("w", encoding="utf-8") as file:
-            json.dump({"lengths": lengths, "cursors": cursors}, file)
+            json.dump({"lengths": lengths, "cursors": cursors, "seals": seals}, file)
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
@@ -240,7 +247,7 @@ def _entry(line: str, name: str, number: int) -> JournalEntry:
     try:  # without a seal, or written by other tools
         given = json.loads(line)
         raw = json.dumps(given["fact"], separators=(",", ":"), ensure_ascii=False)
-        return JournalEntry(key=given["key"], cursor=given["cursor"], raw=raw, seal=given.get("seal", ""))
+        return JournalEntry(given["key"], given["cursor"], raw, given.get("after", ""), given.get("seal", ""))
     except (ValueError, KeyError, TypeError) as error:
         raise FactInvalid(f"{name} line {number}: expected a journal entry, found {line[:80]!r} ({error})") from None
 

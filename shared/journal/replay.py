@@ -211,6 +211,7 @@ class Replay:
         self._place = 0
         self._first: datetime | None = None
         self._topics: set[str] = set()
+        self._seals: dict[str, str] = {}
         self.report = Report()
 
     def warm(self, entries: Iterable[JournalEntry]) -> None:
@@ -239,6 +240,9 @@ class Replay:
             return
         self._first = self._first or entry.written_at
         self._topics.add(name)
+        last, self._seals[entry.key] = self._seals.get(entry.key, ""), entry.seal
+        if not before and entry.after and last not in {"", entry.after}:
+            self.report.absent.append(Absent(f"an entry of {entry.key}", f"{_id_of(entry)}: it came after another one", self._place))
         # What belongs to no symbol is known to every run side by side, and counted by one of them.
         counted = not before and (symbol is not None or self._share is None or self._share.number == 0)
         if counted:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -131,6 +132,16 @@ def test_an_entry_that_was_changed_after_it_was_written_is_known(tmp_path):
     path.write_bytes(gzip.compress(text.replace('"close":101.0', '"close":101.5').encode()))
 
     assert [found.intact for found in read(tmp_path)] == [True, False]
+
+
+def test_entries_of_a_history_are_sealed_one_after_another_by_whoever_writes(tmp_path):
+    JournalFiles(tmp_path).append([entry(0), entry(1, symbol="AAPL"), entry(2)])
+    JournalFiles(tmp_path).append([entry(3)])
+
+    bitcoin = [found for found in read(tmp_path) if "BTC" in found.key]
+    assert [found.after for found in bitcoin] == ["", bitcoin[0].seal, bitcoin[1].seal]
+    assert all(found.intact for found in bitcoin)
+    assert not replace(bitcoin[2], after=bitcoin[0].seal).intact
 
 
 def test_other_tools_may_write_an_entry_anew_without_breaking_its_seal(tmp_path):

@@ -16,7 +16,7 @@ from shared.domain.fact import Fact
 from shared.domain.market import Bar
 from shared.journal.before import before
 from shared.journal.decided import alike, decided, difference, hash_of
-from shared.journal.files import JournalEntry, JournalFiles, days
+from shared.journal.files import JournalEntry, JournalFiles, days, read
 from shared.journal.replay import Absent, Made, Replay, Seen, Share, merged, where
 from tests import facts
 
@@ -108,6 +108,15 @@ def test_what_is_named_and_not_there_is_absent_but_not_what_lies_before_the_jour
     assert [one.fact_id for one in report.absent] == [facts.indicators(at=facts.CLOSE + LATER).id]
     assert Replay([Parrot()]).run(story(start=40)[2:]).absent != []  # of the very bar
     assert not Replay([Parrot()]).run([entry(facts.decision(inputs=("decision|BTC/USD|5m|2026-01-01T00:00:00Z",)), 0)]).absent
+
+
+def test_an_entry_that_was_taken_out_is_known_by_the_one_after_it(tmp_path: Path) -> None:
+    JournalFiles(tmp_path).append(story())
+    entries = list(read(tmp_path))
+    assert Replay([Parrot()]).run(entries).absent == []
+    (missing,) = Replay([Parrot()]).run([one for one in entries if one.cursor != entries[11].cursor]).absent  # a decision nobody names
+    assert missing.fact_id == "an entry of decision:{BTC/USD}"
+    assert missing.named_by.startswith(entries[15].fact().id)
 
 
 def test_lost_facts_are_counted_with_their_reason_and_are_no_difference() -> None:
