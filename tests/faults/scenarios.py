@@ -20,13 +20,11 @@ LEASE_SECONDS = 4.0
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """`stops`: protection rests at the broker. `settings`: of the execution processes."""
+    """`stops`: protection rests at the broker."""
 
     name: str
     story: Story
-    symbols: int = 6
     stops: bool = False
-    settings: tuple[tuple[str, str], ...] = ()
 
 
 # ---- killed -------------------------------------------------------------------------------------------------------------------------
@@ -109,6 +107,8 @@ def frozen(moment: str, *, replicas: int = 2) -> Story:
     """The active process stops in its tracks until another has finished its work, and wakes up."""
 
     def story(world: World) -> None:
+        # What the last look leaves open: it had said yes, and the request goes out when its process wakes up. The broker knows its name.
+        world.second_request = moment == "before the first byte"
         world.start_execution("one", f"freeze {moment} #{world.random.randint(1, 3)}")
         world.open()
         for name in ("two", "three")[: replicas - 1]:

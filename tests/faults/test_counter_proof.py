@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.faults.scenarios import catalogue
-from tests.faults.verdict import verdict
+from tests.faults.verdict import TWICE, verdict
 from tests.faults.world import World
 
 pytestmark = [pytest.mark.redis, pytest.mark.timeout(300)]
-TWICE = "reached the broker 2 times"
 
 
 @pytest.mark.parametrize(

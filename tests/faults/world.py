@@ -54,6 +54,7 @@ class World(System):
     loses     Redis was robbed of what it had answered: what it lost may be missing
     deaths    how often a process killed itself at its fault point
     reconcile at the end the broker is asked for what the stream lost, as every minute
+    second_request  one may come for an order that the broker has already, and be refused
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class World(System):
         self.loses = False
         self.deaths = 0
         self.reconcile = False
+        self.second_request = False
         self._number = 0
         self._account = ""
         self._lives: dict[str, list[dict[str, str]]] = {}
@@ -123,7 +125,7 @@ class World(System):
         stat = Path(f"/proc/{self.processes[name].pid}/stat").read_text(encoding="ascii")
         return stat.rpartition(")")[2].split()[0] == "T"
 
-    def wait_for(self, condition: Callable[[], T], *, seconds: float = 40, what: str = "") -> T:
+    def wait_for(self, condition: Callable[[], T], *, seconds: float = 90, what: str = "") -> T:
         """Supervises meanwhile. A Redis that is away makes no condition true."""
         deadline = time.monotonic() + seconds
         while True:
@@ -218,7 +220,7 @@ class World(System):
         self.switch_on()
 
     # ---- the end ---------------------------------------------------------------------------------------------------------------
-    def settle(self, *, seconds: float = 90) -> None:
+    def settle(self, *, seconds: float = 120) -> None:
         """Ends every fault and waits until each decision has its outcome and nothing is on its way."""
         self.faults()
         for name in self.processes:

@@ -1,7 +1,7 @@
 """Requests that look once more before their first byte, know whether that byte was sent, and never wait without end.
 
 Connecting is a wait, and so is a handshake: the last look therefore stands inside the connection, after both and right before the request
-goes out. What failed before that was certainly not sent.
+goes out, head and body as one. What failed before that was certainly not sent.
 """
 
 from __future__ import annotations
@@ -50,11 +50,13 @@ def was_sent() -> bool:
 class _Looking(HTTPConnection):
     _connecting = False
     _last_used = 0.0
+    _head: bytes | None = None  # of a request that waits for its last look
 
     def request(self, *given: Any, **named: Any) -> None:
         # A server drops idle connections without a word; a request into a dropped one is a doubt that need not be.
         if self.sock is not None and time.monotonic() - self._last_used > _pending.idle_seconds:
             self.close()
+        self._head = None
         super().request(*given, **named)
         self._last_used = time.monotonic()
 
@@ -69,11 +71,26 @@ class _Looking(HTTPConnection):
         if not self._connecting:  # the tunnel through a proxy is not the request
             if self.sock is None:
                 self.connect()
-            look, _pending.look = _pending.look, None
-            if look is not None:
-                look()
+            if _pending.look is not None and self._head is None:
+                self._head = data  # leaves together with the body: nothing may stop between the look and the last byte
+                return
+            head, self._head = self._head, None
+            if head is not None:
+                data = head + data
+            self._look()
             _pending.sent = True
         super().send(data)
+
+    def getresponse(self) -> Any:
+        if self._head is not None:  # there was no body
+            self.send(b"")
+        return super().getresponse()
+
+    @staticmethod
+    def _look() -> None:
+        look, _pending.look = _pending.look, None
+        if look is not None:
+            look()
 
 
 class _Connection(_Looking):

@@ -16,7 +16,7 @@ from services.execution import offline
 from services.execution.broker import Update
 from services.execution.brokers import _alpaca_answers as answers
 from services.execution.brokers import _alpaca_errors as errors
-from services.execution.brokers import alpaca, sandbox, simulated
+from services.execution.brokers import _http, alpaca, sandbox, simulated
 from services.execution.brokers._alpaca_orders import order_body
 from services.execution.brokers.alpaca import AlpacaBroker
 from services.execution.service import connect
@@ -90,6 +90,19 @@ async def test_each_failure_is_told_apart_and_nothing_is_sent_twice(
     with pytest.raises(OrderNotFound):
         await broker.order_by_client_id(known)
     assert (await broker.submit("BTC/USD", BUY, known, allowed)).client_order_id == known
+
+
+async def test_an_order_leaves_in_one_piece_right_after_its_last_look(broker: AlpacaBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    send = _http.HTTPConnection.send
+
+    def noted(self: _http.HTTPConnection, data: bytes) -> None:
+        done.append("head and body" if data.startswith(b"POST") and data.endswith(b"}") else "something else")
+        send(self, data)
+
+    monkeypatch.setattr(_http.HTTPConnection, "send", noted)
+    await broker.submit("BTC/USD", BUY, name(), lambda: done.append("look"))
+    assert done == ["look", "head and body"]
 
 
 async def test_a_broker_that_cannot_be_reached_was_certainly_not_sent_to(world: Sandbox) -> None:
