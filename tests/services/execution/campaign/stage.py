@@ -13,6 +13,7 @@ from functools import cache
 from random import Random
 from typing import Any
 
+from services.execution import standby
 from services.execution.active import Active
 from services.execution.brokers.simulated import ACCOUNT
 from services.execution.settings import ExecutionSettings
@@ -31,7 +32,8 @@ from tests.services.execution.campaign.venue import Connection, Venue
 from tests.services.execution.virtual import VirtualClock, run
 
 START = facts.CLOSE  # a Friday, 10 o'clock in New York
-QUOTE_SECONDS = 2.0
+QUOTE_SECONDS = 3.0
+WATCH_SECONDS = 0.5  # how often a lease is looked at: ten times a second would be a seventh of all that happens
 WIDE = {"max_orders_per_minute": 10_000, "max_consecutive_failures": 10_000, "cooldown_seconds": 0.0}
 WIDE |= {"max_daily_loss_percent": Decimal(90), "max_drawdown_percent": Decimal(90), "max_price_deviation_percent": Decimal(50)}
 
@@ -238,4 +240,8 @@ def staged(story: Callable[[Stage], Any], *, seed: int, settings: ExecutionSetti
         finally:
             await stage.end()
 
-    return run(main())
+    usual, standby.WATCH_SECONDS = standby.WATCH_SECONDS, WATCH_SECONDS
+    try:
+        return run(main())
+    finally:
+        standby.WATCH_SECONDS = usual
