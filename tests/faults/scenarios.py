@@ -77,7 +77,7 @@ RECOVERING = (
     "after asking for the account",
     "after asking for positions",
 )
-ARRIVAL_SECONDS = 7.0  # of an order that arrives late: the lease is over, and whoever has taken over is asking for it
+ARRIVAL_SECONDS = 11.0  # of an order that arrives late: the lease is over, and whoever has taken over is asking for it
 LOST_ANSWER = {"kind": "status_after", "status": 504, **POST}
 
 
