@@ -5,56 +5,23 @@ The broker's word wins everywhere. An order only moves forward: a late or repeat
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Generic, TypeVar
 
 from services.execution.broker import BrokerAccount, BrokerFill, BrokerOrder, BrokerPosition
+from services.execution.recent import Chain, Chains, Fills, Recent
+from services.execution.reports import execution_of, merged
 from shared.domain.orders import Intent
 from shared.domain.portfolio import Mismatch
 from shared.risk.baselines import Baselines
 from shared.risk.losses import Tally
 from shared.trading.lifecycle import resolved
 
-K = TypeVar("K")
-V = TypeVar("V")
 ZERO = Decimal(0)
-KEPT = 2_500  # finished orders and intents remembered: ten minutes, as far as a reconciliation looks back, at 200 requests a minute
-FILLS = 10_000  # executions known, so that none counts twice: an order may be filled in several
-CHAINS = 20_000  # decisions remembered as dealt with: more than can be decided within the age at which one is refused
-_PROGRESS = {"pending": 0, "held": 0, "working": 1, "partially_filled": 2}
-
-
-class Recent(OrderedDict[K, V], Generic[K, V]):
-    """The newest entries, at most `most`."""
-
-    most = KEPT
-
-    def put(self, key: K, value: V) -> None:
-        self[key] = value
-        self.move_to_end(key)
-        if len(self) > self.most:
-            self.popitem(last=False)
-
-
-@dataclass(slots=True)
-class Chain:
-    """The outcome chain of one origin: how many steps were told, and whether the last of them was the last."""
-
-    steps: int = 0
-    final: bool = False
-
-
-class Chains(Recent[tuple[str, str], Chain]):
-    most = CHAINS
-
-
-class Fills(Recent[tuple[str, str], str]):
-    most = FILLS
 
 
 @dataclass(slots=True)
@@ -175,11 +142,11 @@ class Books:
         """False for an execution that is known already, whoever told it first."""
         if self.knows_fill(fill):
             return False
-        self.fills.put(_named(fill), fill.fill_id)
+        self.fills.put(execution_of(fill), fill.fill_id)
         return True
 
     def knows_fill(self, fill: BrokerFill) -> bool:
-        return _named(fill) in self.fills
+        return execution_of(fill) in self.fills
 
     # ---- intents ---------------------------------------------------------------------------------------------------------------
     def intent(self, client_order_id: str) -> Intent | None:
@@ -342,27 +309,5 @@ class Books:
         return len(self.sent)
 
 
-def _named(fill: BrokerFill) -> tuple[str, str]:
-    return fill.order_id, f"{fill.cumulative.normalize():f}"
-
-
 def flat(symbol: str) -> BrokerPosition:
     return BrokerPosition(symbol=symbol, quantity=ZERO, available=ZERO, average_price=None, last_price=None, value=ZERO, unrealized=ZERO)
-
-
-def merged(known: BrokerOrder, seen: BrokerOrder) -> BrokerOrder:
-    """Of two reports of one order what is certain: it never comes back from its end, and never un-fills."""
-    if not known.open and seen.open:
-        return known if seen.filled <= known.filled else replace(known, filled=seen.filled, average_price=seen.average_price)
-    if known.open == seen.open and _place(seen) < _place(known):
-        return known
-    if seen.filled < known.filled:
-        seen = replace(seen, filled=known.filled, average_price=known.average_price)
-    # Legs and parents are told in some answers and not in others, and an unchanged state is no news.
-    seen = replace(seen, parent_id=seen.parent_id or known.parent_id, legs=(), grouped=seen.grouped or known.grouped)
-    same = (seen.status, seen.filled, seen.terms) == (known.status, known.filled, known.terms)
-    return known if same else seen
-
-
-def _place(order: BrokerOrder) -> tuple[Decimal, int]:
-    return order.filled, _PROGRESS.get(order.status, 3)

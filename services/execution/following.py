@@ -13,11 +13,11 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from services.execution.books import Recent
 from services.execution.broker import BrokerFill, BrokerOrder, Update
 from services.execution.desk import Desk
 from services.execution.families import Families
 from services.execution.origin import Origin
+from services.execution.recent import Recent
 from shared.domain.errors import BrokerUnavailable, OrderNotFound, TradingError
 from shared.domain.orders import Intent, OutcomeKind
 from shared.risk.checks import Finding

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from services.execution.books import Recent
 from services.execution.broker import BrokerOrder
 from services.execution.desk import Desk
 from services.execution.following import Following
 from services.execution.origin import Origin
+from services.execution.recent import Recent
 from services.execution.resolving import Resolving
 from services.execution.submitting import Ask, Done, Step, Stop, Submitting, Wait, Want
 from shared.domain.errors import BrokerError, BrokerUnavailable

@@ -8,11 +8,12 @@ from datetime import timedelta
 from decimal import Decimal
 
 from services.execution.accounting import Accounting
-from services.execution.books import Chain, Held, flat
+from services.execution.books import Held, flat
 from services.execution.broker import BrokerOrder, Memory
 from services.execution.desk import Desk
 from services.execution.following import Following, ending, origin_of
 from services.execution.origin import outcome_id
+from services.execution.recent import Chain
 from shared.bus.port import Bus, Ref
 from shared.bus.topics import ACCOUNT, FILL, HALT, INTENT, ORDER, OUTCOME, POSITION, Topic
 from shared.domain.fact import Fact

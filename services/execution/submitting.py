@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from services.execution.books import Recent
 from services.execution.broker import BrokerOrder, Stopped
 from services.execution.desk import Desk
 from services.execution.following import Following
 from services.execution.origin import Origin
+from services.execution.recent import Recent
 from shared.domain.errors import (
     BrokerDenied,
     BrokerError,
