@@ -161,7 +161,7 @@ def test_markup_in_a_prompt_and_its_answer_is_shown_as_text(busy: StandIn, tab: 
         page.goto(busy.url + "/portfolio")
         told = a_fill(page, busy)
         told.get_by_text("Answer, raw").click()
-        expect(told.get_by_text(markup).first).to_be_visible()
+        expect(told.locator("details[open] pre").get_by_text(markup)).to_be_visible()
         assert page.locator("dialog img").count() == 0
     finally:
         for fact, (answer, messages) in zip(facts, kept, strict=True):

@@ -158,8 +158,7 @@ export function Fills() {
   return html`<${Some} list=${fills.value} label="Fills" heads=${FILL_HEADS} row=${FillRow} of=${(/** @type {any} */ one) => one.id} />`;
 }
 
-export const SaveFills = () => html`<${SaveButton} what="fills" columns=${FILL_COLUMNS} rows=${() => fills.peek()} label="Save as CSV" />`;
+export const SaveFills = () => html`<${SaveButton} what="fills" columns=${FILL_COLUMNS} rows=${() => fills.peek()} />`;
 
 export const SaveOrders = () =>
-  html`<${SaveButton} what="orders" columns=${ORDER_COLUMNS} rows=${() => orderRows([...working.peek(), ...done.peek()])}
-    label="Save as CSV" />`;
+  html`<${SaveButton} what="orders" columns=${ORDER_COLUMNS} rows=${() => orderRows([...working.peek(), ...done.peek()])} />`;

@@ -68,7 +68,7 @@ export function Results() {
 }
 
 export const SaveResults = () =>
-  html`<${SaveButton} what="results" columns=${COLUMNS} rows=${() => results.peek()?.days ?? []} label="Save as CSV"
+  html`<${SaveButton} what="results" columns=${COLUMNS} rows=${() => results.peek()?.days ?? []}
     disabled=${!results.value?.days.length} />`;
 
 /** @param {{name: any, value: number, equity: number, limit: number}} props */

@@ -44,7 +44,7 @@ function Account() {
 }
 
 const PositionTools = () => html`<span class="section-tools">
-  <${SaveButton} what="positions" columns=${POSITION_COLUMNS} rows=${() => all("position").filter(held)} label="Save as CSV" />
+  <${SaveButton} what="positions" columns=${POSITION_COLUMNS} rows=${() => all("position").filter(held)} />
   <${LiquidateButton} />
 </span>`;
 

@@ -38,8 +38,7 @@ export function AsTable({ data, symbol }) {
   const decided = new Map(data.decisions.map((one) => [one.at, one]));
   return html`<div class="table-tools">
       <span class="hint">The newest ${bars.length} of ${data.bars.length} bars; the file has all of them and every indicator.</span>
-      <${SaveButton} what=${`bars ${symbol} ${data.timeframe}`} columns=${columnsOfFile(data)} rows=${() => rowsOf(data)}
-        label="Save as CSV" />
+      <${SaveButton} what=${`bars ${symbol} ${data.timeframe}`} columns=${columnsOfFile(data)} rows=${() => rowsOf(data)} />
     </div>
     <div class="table-scroll table-tall" tabindex="0" role="group" aria-label="Bars">
       <table class="table table-tight">

@@ -148,7 +148,7 @@ function AsTable({ points: [ats, values] }) {
   const list = ats.map((at, place) => [at * 1_000, values[place]]).slice(-ROWS).reverse();
   return html`<div class="table-tools">
       <span class="hint">The newest ${list.length} of ${ats.length} readings.</span>
-      <${SaveButton} what=${`equity ${range.value}`} columns=${["at", "equity"]} rows=${rows} label="Save as CSV" />
+      <${SaveButton} what=${`equity ${range.value}`} columns=${["at", "equity"]} rows=${rows} />
     </div>
     <div class="table-scroll table-short" tabindex="0" role="group" aria-label="Equity readings">
       <table class="table table-tight">
