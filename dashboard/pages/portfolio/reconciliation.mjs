@@ -12,9 +12,9 @@ import { symbolPath } from "#app/router.mjs";
 import { held } from "#app/standing.mjs";
 import { all, latest } from "#app/store.mjs";
 import { online } from "#app/socket.mjs";
-import { working } from "./order_book.mjs";
+import { fills, working } from "./order_book.mjs";
 
-const HEADS = ["Symbol", "#Position at the broker", "#Reserved by orders", "Stop", "Target", "Working orders"];
+const HEADS = ["Symbol", "#Our books", "The broker's", "#Reserved by orders", "Stop", "Target", "Working orders"];
 const FOUND_HEADS = ["Symbol", "What", "Ours", "Broker's", "#Found"];
 
 const positions = computed(() => all("position").filter(held).sort((a, b) => (a.symbol < b.symbol ? -1 : 1)));
@@ -32,13 +32,23 @@ function protection(position, field) {
   return there ? html`<${Badge} tone="good">order at the broker<//>` : html`<${Badge} tone="info">watched here<//>`;
 }
 
+/** Both books are made one at every comparison: since then only a fill can have moved ours. @param {string} symbol */
+function agreement(symbol) {
+  const at = latest("account").value?.reconciled_at;
+  if (!at) return html`<${Badge} tone="warn">not compared yet<//>`;
+  const since = fills.value.filter((fill) => fill.symbol === symbol && fill.made_at > at).length;
+  if (since) return html`<${Badge} tone="info">${plural(since, "fill")} since the comparison<//>`;
+  return html`<${Badge} tone="good">the same<//>`;
+}
+
 /** @param {{position: any}} props */
 function Row({ position }) {
   const { symbol, quantity, available } = position;
   const reserved = available === undefined ? null : Math.abs(Number(quantity)) - Math.abs(Number(available));
   return html`<tr>
     <th scope="row"><a href=${symbolPath(symbol)}>${symbol}</a></th>
-    <td class="num" data-label="Position at the broker">${signedQuantity(quantity)}</td>
+    <td class="num" data-label="Our books">${signedQuantity(quantity)}</td>
+    <td data-label="The broker's">${agreement(symbol)}</td>
     <td class="num" data-label="Reserved by orders">${reserved === null ? "–" : signedQuantity(reserved.toFixed(9))}</td>
     <td data-label="Stop">${protection(position, "stop_price")}</td>
     <td data-label="Target">${protection(position, "target_price")}</td>
