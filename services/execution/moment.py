@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -58,6 +59,7 @@ class Recorded:
     position: Position | None
 
 
+@cache
 def abilities_of(broker: str) -> Abilities:
     found: Abilities = importlib.import_module(f"services.execution.brokers.{_ABILITIES.get(broker, broker)}").ABILITIES
     return found
