@@ -17,7 +17,6 @@ from shared.domain.errors import BusError
 from shared.domain.orders import OrderTerms
 from shared.runtime import asking
 from tests.services.execution.campaign.stage import Stage, settings_of, staged
-from tests.services.execution.campaign.venue import FAULTS
 from tests.services.execution.campaign.verdict import Verdict
 
 SYMBOLS = ("BTC/USD", "AAPL", "BTC/USD,AAPL", "AAPL,ETH/USD", "BTC/USD,ETH/USD,AAPL")
@@ -59,9 +58,13 @@ class Schedule:
     async def run(self) -> None:
         stage, random = self.stage, self.random
         for _ in range(random.choice((1, 1, 2, 3))):
-            stage.start(skew=timedelta(seconds=random.choice((0, 0, 0, 0, 0, 0, -30, -2, 2, 30))))
+            stage.start(skew=timedelta(seconds=random.choice((0,) * 16 + (-30, -2, 2, 30))))
         await asyncio.sleep(random.choice((0.0, 0.05, 0.3)))
         await asking.switch(stage.bus, "on", by="tester")
+        await asyncio.sleep(random.choice((0.0, 0.4, 0.8)))
+        for family, beginning in (("answers", self.answers), ("updates", self.held_back), ("parts", self.parts)):
+            if family in self.families and random.random() < 0.7:
+                await beginning()
         for _ in range(random.randint(6, 12)):
             await (self.decide() if random.random() < 0.5 else random.choice(self.moves)())
             await asyncio.sleep(random.choice(PAUSES))
@@ -69,10 +72,11 @@ class Schedule:
     # ---- decisions -------------------------------------------------------------------------------------------------------------
     async def decide(self) -> None:
         random, stage = self.random, self.stage
-        for symbol in stage.symbols:
-            if random.random() < 0.6:
-                action, age = random.choice(("buy", "buy", "buy", "sell", "sell", "hold")), random.choice((0.0, 0.0, 0.0, 0.5, 20.0))
-                stage.beside(stage.decide(action, symbol, age=age))
+        symbols = stage.symbols if random.random() < 0.3 else (random.choice(stage.symbols),)
+        for symbol in symbols:
+            useful = "sell" if stage.venue._account.ledger.quantity(symbol) else "buy"
+            action, age = random.choice((useful, useful, useful, "buy", "sell", "hold")), random.choice((0.0,) * 8 + (0.5, 20.0))
+            stage.beside(stage.decide(action, symbol, age=age))
         if stage.decisions and random.random() < 0.2:
             again = random.choice(stage.decisions)
             stage.beside(stage.publish(Ref(DECISION, again.symbol), again))
@@ -126,7 +130,7 @@ class Schedule:
 
     # ---- the broker ------------------------------------------------------------------------------------------------------------
     async def answers(self) -> None:
-        self.stage.venue.faults += [self.random.choice(FAULTS) for _ in range(self.random.randint(1, 3))]
+        self.stage.venue.faulty = self.random.choice((0.3, 0.8))
 
     async def broker_down(self) -> None:
         self.stage.venue.down = True

@@ -36,12 +36,12 @@ ZERO = Decimal(0)
 
 
 class Venue(SimulatedBroker):
-    """down: nobody is there; unread: share of questions that fail; doubling, holding: of updates."""
+    """down: nobody is there; faulty: share of orders, unread: of questions that go wrong; doubling, holding: of updates."""
 
     def __init__(self, clock: VirtualClock, random: Random) -> None:
         super().__init__(clock)
         self.random = random
-        self.faults: list[str] = []
+        self.faulty = 0.0
         self.posts: list[tuple[float, str, str]] = []  # virtual second, client order id and replica of each request that left
         self.accepted: list[str] = []  # client order ids that became an order
         self.wrong: list[str] = []  # what must never happen, and did
@@ -141,7 +141,7 @@ class Connection:
     async def submit(self, symbol: str, terms: OrderTerms, client_order_id: str, last_look: LastLook) -> BrokerOrder:
         venue = self._venue
         await self._link.place()
-        fault = venue.faults.pop(0) if venue.faults else ""
+        fault = venue.random.choice(FAULTS) if venue.random.random() < venue.faulty else ""
         if venue.down or fault == "unavailable":
             raise BrokerUnavailable("nobody is there", symbol=symbol)
         last_look()

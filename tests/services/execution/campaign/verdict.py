@@ -41,7 +41,7 @@ class Verdict:
         """Everything works from now on, and somebody acts."""
         stage = self.stage
         venue, server = stage.venue, stage.server
-        venue.faults, venue.down, venue.unread, venue.doubling = [], False, 0.0, False
+        venue.faulty, venue.down, venue.unread, venue.doubling = 0.0, False, 0.0, False
         server.mute = 0.0
         server.away = False
         server.thawed.set()
