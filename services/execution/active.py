@@ -44,6 +44,7 @@ CONSUMER = "execution"
 REREAD_SECONDS = 1.0
 CLOCK_SECONDS = 15.0
 ASSETS_SECONDS = 900.0
+ASSETS_SHARE = 0.25  # of the broker's request limit, at most: two hundred instruments must not use up a minute's orders
 DRAIN_SECONDS = 5.5
 SETTLE_SECONDS = 1.0
 BEAT = timedelta(seconds=2)
@@ -267,7 +268,7 @@ class Active:
                     await desk.asset(symbol, renew=True)
                 except TradingError as error:
                     desk.report(error, symbol=symbol)
-                await desk.clock.sleep(0.05 if limit is None else 60 / limit)
+                await desk.clock.sleep(0.05 if limit is None else 60 / (limit * ASSETS_SHARE))
             await desk.clock.sleep(ASSETS_SECONDS)
 
     # ---- reading again ---------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.redis, pytest.mark.alone, pytest.mark.timeout(900)]
 LETTERS = "ABCDEFGHIJ"
 COINS = tuple(f"C{one}{two}/USD" for one in LETTERS for two in LETTERS)
 STOCKS = tuple(f"S{one}{two}" for one in LETTERS for two in LETTERS)
+REQUESTS_PER_MINUTE = 200
 AGE_SECONDS = 20
 PAGES = ("/", "/portfolio", "/api/v1/trading", "/api/v1/session", "/healthz")
 ANSWER_SECONDS = 0.2
@@ -32,14 +33,14 @@ def test_nothing_is_lost_or_doubled_and_the_dashboard_answers(tmp_path: Path) ->
     symbols = COINS + STOCKS
     limits = {"MAX_DECISION_AGE_SECONDS": str(AGE_SECONDS), "TRADE_PERCENTAGE": "0.4", "MAX_EXPOSURE_PERCENT": "100"}
     with (
-        running_sandbox(tmp_path, symbols, SANDBOX_REQUESTS_PER_MINUTE="200") as port,
+        running_sandbox(tmp_path, symbols, SANDBOX_REQUESTS_PER_MINUTE=str(REQUESTS_PER_MINUTE)) as port,
         World(tmp_path, port, seed=1, symbols=symbols, **limits) as world,
         running_dashboard(world.redis.url(), symbols=",".join(symbols)) as dashboard,
     ):
         world.start_execution("one")
         world.decide("hold")
-        world.wait_for(world.all_ended, seconds=60, what="an outcome for every decision to hold")
-        world.switch_on()
+        world.wait_for(world.all_ended, what="an outcome for every decision to hold")
+        world.switch_on(seconds=90)
         wait_for_a_fresh_minute(world)
         with asked_again_and_again(dashboard) as seconds:
             decided = world.decide("buy")
