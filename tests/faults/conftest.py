@@ -60,10 +60,10 @@ def running_sandbox(folder: Path, symbols: Sequence[str], **environment: str) ->
             stderr=file,
         )
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not _answers(port):
             assert process.poll() is None, f"the sandbox ended:\n{log.read_text()[-2_000:]}"
-            assert time.monotonic() < deadline, "the sandbox did not start within 30 s"
+            assert time.monotonic() < deadline, "the sandbox did not start within 120 s"
             time.sleep(0.05)
         yield port
     finally:
