@@ -59,14 +59,15 @@ function NewForm({ label, path, more, body, does }) {
   </form>`;
 }
 
-/** @param {{name: string, what: string, says: string, does: string, act: () => Promise<string>}} props */
-function Asked({ name, what, says, does, act }) {
+/** @param {{name: string, what: string, says: string, does: string, act: () => Promise<string>, of?: string}} props */
+function Asked({ name, what, says, does, act, of = " " }) {
+  const whole = `${what}${of}${name}`;
   const [asking, setAsking] = useState(false);
   const [wrong, setWrong] = useState("");
-  return html`<button type="button" class="button button-small" disabled=${!online.value} aria-label=${`${what} ${name}`}
+  return html`<button type="button" class="button button-small" disabled=${!online.value} aria-label=${whole}
       onClick=${() => setAsking(true)}>${what}</button>
     ${wrong && html`<span class="hint hint-bad" role="alert">${wrong}</span>`}
-    ${asking && html`<${Confirm} title=${`${what} ${name}?`} confirm=${does} onClose=${() => setAsking(false)}
+    ${asking && html`<${Confirm} title=${`${whole}?`} confirm=${does} onClose=${() => setAsking(false)}
       onConfirm=${async () => setWrong(await act())}><p>${says}</p><//>`}`;
 }
 
@@ -86,7 +87,7 @@ function UserRow({ user }) {
     <td data-label="Made"><${Made} made=${user} /></td>
     <td class="row-actions cell-wide">
       <span class="row-buttons">
-        <${Asked} name=${name} what="New password for" does="Make it" says="It is shown once. Every login of this user ends."
+        <${Asked} name=${name} what="New password" of=" for " does="Make it" says="It is shown once. Every login of this user ends."
           act=${() => change({ change: "new_password" })} />
         <${Asked} name=${name} what="Log out" does="Log out everywhere" says="Ends every login of this user."
           act=${() => change({ change: "end_logins" })} />

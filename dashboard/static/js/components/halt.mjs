@@ -65,7 +65,7 @@ export function HaltFailed() {
     <button type="button" class="button button-danger" onClick=${pressHalt}>Try again</button>
   `;
   return html`<${Dialog} title="Not halted" tone="danger" plain onClose=${close} actions=${actions}>
-    <p>${failed.value} <strong>Trading may go on.</strong></p>
+    <p>${failed.value}${/[.!?]$/.test(failed.value) ? "" : "."} <strong>Trading may go on.</strong></p>
     <p>On the machine that runs TraderMagic, type</p>
     <pre class="command" tabindex="0">${COMMAND}</pre>
     <p>It needs neither this page nor Redis: it suspends trading at the broker and cancels entries. Or use the broker's own page.</p>
