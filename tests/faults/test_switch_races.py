@@ -38,7 +38,7 @@ def test_no_order_arrives_after_off_was_acknowledged(part: int, sandbox_port: in
         assert arrivals_while_off(world) == []
         assert divided > RACES // PARTS // 10, f"in {divided} races off came between the first order and the last: that is no race"
         world.settle()
-        assert verdict(world) == []
+        assert (found := verdict(world)) == [], found
 
 
 def race(world: World, number: int) -> bool:
@@ -96,7 +96,7 @@ def test_off_said_by_a_successor_holds_for_the_one_that_slept(sandbox_port: int,
         time.sleep(1.5)
         world.settle()
         assert set(world.sandbox("/sandbox/orders")) == before, acknowledged
-        assert verdict(world) == []
+        assert (found := verdict(world)) == [], found
 
 
 # ---- two dashboards and a command line --------------------------------------------------------------------------------------------
@@ -104,11 +104,11 @@ def test_two_dashboards_and_a_command_line_end_in_one_agreed_state(sandbox_port:
     with World(tmp_path, sandbox_port, seed=1, symbols=2) as world, ExitStack() as stack:
         world.start_execution("one")
         world.open()
-        found = [stack.enter_context(running_dashboard(world.redis.url(), symbols=",".join(world.symbols))) for _ in range(2)]
+        pages = [stack.enter_context(running_dashboard(world.redis.url(), symbols=",".join(world.symbols))) for _ in range(2)]
         hands = stack.enter_context(ThreadPoolExecutor(3))
         taken = []
         for number in range(8):
-            pressed = [hands.submit(press, dashboard, "off" if (number + place) % 2 else "on") for place, dashboard in enumerate(found)]
+            pressed = [hands.submit(press, dashboard, "off" if (number + place) % 2 else "on") for place, dashboard in enumerate(pages)]
             typed = hands.submit(command_line, world, "on" if number % 2 else "off")
             taken += [revision for one in pressed if (revision := one.result())]
             assert typed.result() in {0, 1}
@@ -118,7 +118,7 @@ def test_two_dashboards_and_a_command_line_end_in_one_agreed_state(sandbox_port:
         assert revisions == list(range(1, standing.revision + 1))
         world.wait_for(lambda: world.latest("trading_effective").trading_revision == standing.revision, what="agreement")
         assert world.latest("trading_effective").state == standing.state
-        for dashboard in found:
+        for dashboard in pages:
             dashboard.wait_for(lambda shown=dashboard: agrees(shown, standing), what="agreement on the page")
 
 
