@@ -13,7 +13,7 @@ from shared.risk.baselines import trading_day
 from shared.risk.losses import Tally, after
 
 ZERO = Decimal(0)
-# Coins pay fees in themselves: what is held is a little less than what was bought.
+# Coins pay fees in themselves, and a broker may say so nowhere: what is held is a little less than what was bought.
 TOLERANCE = Decimal("0.01")
 
 
@@ -51,18 +51,22 @@ class _Symbol:
 
 
 def results_of(fills: Iterable[Fill], held: Mapping[str, Decimal] | None = None) -> list[Result]:
-    """Newest day first, then by symbol. `fills` oldest first by symbol; `held`: signed quantities after the last of them."""
+    """Newest day first, then by symbol. `fills` oldest first by symbol; `held`: signed quantities after the last of them.
+
+    Fees that no fill tells, taken in coins out of what was bought, are what the fills add up to less what is held, shared by quantity.
+    """
     table: dict[tuple[date, str], Result] = {}
     states: dict[str, _Symbol] = {}
     listed = list(fills)
-    openings = _openings(listed, held or {})
+    unexplained = _unexplained(listed, held or {})
+    openings = {symbol: -missing for symbol, (missing, share) in unexplained.items() if not share}  # more than fees can explain
     for fill in listed:
         symbol = fill.symbol or ""
         state = states.setdefault(symbol, _Symbol(before=openings.get(symbol, ZERO)))
         day = trading_day(fill.at)
         row = table.setdefault((day, symbol), Result(day, symbol))
         row.volume += fill.quantity * fill.price
-        row.fees += _fee(fill)
+        row.fees += _fee(fill) or _taken(fill, unexplained)
         _take(state, fill)
     for symbol, state in states.items():
         for closing in state.closings.values():
@@ -76,15 +80,29 @@ def results_of(fills: Iterable[Fill], held: Mapping[str, Decimal] | None = None)
     return sorted(table.values(), key=lambda row: (-row.day.toordinal(), row.symbol))
 
 
-def _openings(fills: Iterable[Fill], held: Mapping[str, Decimal]) -> dict[str, Decimal]:
-    """What was held before the first fill, where it is more than fees can explain."""
+def _unexplained(fills: Iterable[Fill], held: Mapping[str, Decimal]) -> dict[str, tuple[Decimal, Decimal]]:
+    """By symbol: units that the fills add up to and that are not held; their share in what was bought where fees explain it, else 0."""
     moved: defaultdict[str, Decimal] = defaultdict(Decimal)
+    bought: defaultdict[str, Decimal] = defaultdict(Decimal)
     traded: defaultdict[str, Decimal] = defaultdict(Decimal)
     for fill in fills:
         moved[fill.symbol or ""] += _signed(fill)
+        bought[fill.symbol or ""] += max(_signed(fill), ZERO)
         traded[fill.symbol or ""] += fill.quantity
-    found = {symbol: held.get(symbol, ZERO) - total for symbol, total in moved.items() if symbol in held}
-    return {symbol: amount for symbol, amount in found.items() if abs(amount) > traded[symbol] * TOLERANCE}
+    found = {}
+    for symbol, total in moved.items():
+        missing = total - held.get(symbol, total)
+        if abs(missing) > traded[symbol] * TOLERANCE:
+            found[symbol] = missing, ZERO
+        elif missing > 0 and bought[symbol] and "/" in symbol:
+            found[symbol] = missing, missing / bought[symbol]
+    return found
+
+
+def _taken(fill: Fill, unexplained: Mapping[str, tuple[Decimal, Decimal]]) -> Decimal:
+    """The fee taken out of coins that were bought, in the quote currency."""
+    _, share = unexplained.get(fill.symbol or "", (ZERO, ZERO))
+    return fill.quantity * share * fill.price if fill.side == "buy" else ZERO
 
 
 def _take(state: _Symbol, fill: Fill) -> None:

@@ -112,6 +112,17 @@ def test_a_sale_of_what_was_bought_before_the_fills_at_hand_is_no_result():
     assert (row.unknown, row.closed, row.realized) == (1, 1, Decimal(1))
 
 
+def test_a_fee_taken_out_of_coins_is_what_the_fills_say_and_nobody_holds():
+    fills = [a_fill(0, "buy", "2", "100"), a_fill(1, "sell", "1.995", "110")]
+    (row,) = results_of(fills, {BTC: Decimal(0)})
+    assert row.fees == Decimal("0.005") * 100
+    assert row.realized == Decimal("1.995") * 10
+    (row,) = results_of(fills[:1], {BTC: Decimal("1.995")})
+    assert row.fees == Decimal("0.005") * 100
+    (row,) = results_of(fills[:1], {BTC: Decimal(2)})
+    assert row.fees == 0
+
+
 def test_results_are_read_from_every_symbol_s_fills(dashboard):
     dashboard.publish(
         (Ref(FILL, BTC), a_fill(0, "buy", "2", "100")),
