@@ -134,10 +134,11 @@ function ThemeButton() {
 }
 
 const PaletteButton = () =>
-  html`<button type="button" class="find" aria-label="Find a page, symbol or action" aria-keyshortcuts="Control+K Meta+K"
+  html`<button type="button" class="find" aria-keyshortcuts="Control+K Meta+K"
     title="Find a page, symbol or action (Ctrl K, or /)" onClick=${() => (overlay.value = "palette")}>
     <${Icon} name="search" />
-    <kbd aria-hidden="true">Ctrl K</kbd>
+    <span class="sr-only">Find a page, symbol or action</span>
+    <kbd>Ctrl K</kbd>
   </button>`;
 
 function LiveBand() {
