@@ -156,6 +156,8 @@ def test_colours_density_and_zone_are_chosen_and_remembered(stand_in: StandIn, t
     page.get_by_label("Blue, orange").check()
     blue = rises.evaluate("one => getComputedStyle(one).color")
     page.get_by_role("radiogroup", name="What rises is").get_by_label("Orange").check()
+    expect(page.locator("html")).to_have_attribute("data-up", "red")
+    expect(rises).not_to_have_css("color", blue)
     orange = rises.evaluate("one => getComputedStyle(one).color")
     assert len({green, blue, orange}) == 3
     page.get_by_label("Compact").check()
