@@ -169,7 +169,7 @@ def test_a_missing_fact_is_named(day: list[JournalEntry], topic: str) -> None:
     assert fact_id in [one.fact_id for one in report.absent]
     # What followed from it is said not to be known, but where it cannot be known that there was something at all.
     assert {one.topic for one in report.differences} <= {
-        "bar": {"indicators", "prompt"}, "decision": {"prompt"}, "order": {"intent"},
+        "bar": {"indicators", "prompt"}, "indicators": {"signal"}, "decision": {"prompt"}, "order": {"intent"},
     }.get(topic, set())  # fmt: skip
 
 
