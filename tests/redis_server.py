@@ -150,9 +150,16 @@ class RedisServer:
     def forget_last(self, size: int) -> None:
         """Cuts `size` bytes off the append-only file of a killed server: the last second that `everysec` may lose."""
         assert self._process is None, "kill the server first"
-        newest = max((self.folder / "appendonlydir").glob("*.incr.aof"), key=lambda path: path.name)
+        newest = self._file()
         with newest.open("r+b") as file:
             file.truncate(max(0, newest.stat().st_size - size))
+
+    def file_size(self) -> int:
+        """Bytes of the append-only file."""
+        return self._file().stat().st_size
+
+    def _file(self) -> Path:
+        return max((self.folder / "appendonlydir").glob("*.incr.aof"), key=lambda path: path.name)
 
     @property
     def log(self) -> str:

@@ -101,7 +101,7 @@ def partly_filled_then_sold(world: World) -> None:
 
 # ---- Redis --------------------------------------------------------------------------------------------------------------------------
 def redis_dies(*, loses: int = 0, faults: tuple[dict[str, Any], ...] = (), away: float = 1.0, standby: bool = False) -> Story:
-    """Killed in the middle of a round and started again from its file; `loses` bytes of it are cut off first."""
+    """Killed in the middle of a round and started again from its file; what the last `loses` rounds wrote is cut off first."""
 
     def story(world: World) -> None:
         world.start_execution("one")
@@ -110,14 +110,16 @@ def redis_dies(*, loses: int = 0, faults: tuple[dict[str, Any], ...] = (), away:
         world.open()
         world.faults(*faults)
         world.loses = bool(loses)
+        sizes: list[int] = []
 
         def kill(number: int) -> None:
+            sizes.append(world.redis.file_size())
             if number == 2:
                 time.sleep(world.random.uniform(0, 0.08))
                 world.redis.kill()
                 time.sleep(away)
                 if loses:
-                    world.redis.forget_last(world.random.randint(loses // 4, loses))
+                    world.redis.forget_last(world.redis.file_size() - sizes[-1 - loses])
                 world.redis.start()
 
         world.rounds(5, during=kill)
