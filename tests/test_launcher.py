@@ -64,6 +64,7 @@ def test_what_the_tests_need_holds_what_the_commands_need(launcher: ModuleType) 
         ("status --json", "cli status --json"),
         ("trading on", "cli trading on"),
         ("halt --broker", "execution python -m services.execution halt-broker"),
+        ("resume --broker --json", "execution python -m services.execution resume-broker --json"),
         ("demo", None),
         ("up market_data", None),
         ("test unit", None),

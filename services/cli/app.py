@@ -162,16 +162,24 @@ def halt(
     as_json: Json = False,
 ) -> None:
     if broker:
-        from services.cli.starting import halt_at_broker
+        from services.cli.starting import at_broker
 
-        raise typer.Exit(halt_at_broker(as_json=as_json))
+        raise typer.Exit(at_broker("halt-broker", as_json=as_json))
     from services.cli.switching import halt as stop
 
     raise typer.Exit(stop(reason=reason, as_json=as_json))
 
 
-@app.command(help="Ends a halt; needs a reason.")
-def resume(reason: Reason = "", as_json: Json = False) -> None:
+@app.command(help="Ends a halt; needs a reason. With --broker: lifts the suspension that `halt --broker` set there.")
+def resume(
+    broker: Annotated[bool, typer.Option("--broker", help="Lifts the suspension at the broker; needs no Redis.")] = False,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    if broker:
+        from services.cli.starting import at_broker
+
+        raise typer.Exit(at_broker("resume-broker", as_json=as_json))
     from services.cli.switching import resume as lift
 
     raise typer.Exit(lift(reason=reason, as_json=as_json))

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from shared.domain.errors import ConfigurationInvalid
 
@@ -55,7 +56,7 @@ def run_tests(names: Sequence[str], *, scenarios: int | None, seed: int | None, 
         return refuse(str(error))
 
 
-def halt_at_broker(*, as_json: bool) -> int:
+def at_broker(command: Literal["halt-broker", "resume-broker"], *, as_json: bool) -> int:
     """Needs no Redis and no running system: the execution code speaks to the broker itself."""
     import subprocess
 
@@ -64,8 +65,8 @@ def halt_at_broker(*, as_json: bool) -> int:
 
     running = demo.running()
     environment = children_environment(running.environment if running else {}, without=demo.hidden() if running else ())
-    command = [sys.executable, "-m", "services.execution", "halt-broker", *(["--json"] if as_json else [])]
-    return subprocess.run(command, cwd=running.folder if running else ROOT, env=environment, check=False).returncode
+    words = [sys.executable, "-m", "services.execution", command, *(["--json"] if as_json else [])]
+    return subprocess.run(words, cwd=running.folder if running else ROOT, env=environment, check=False).returncode
 
 
 def refuse(text: str) -> int:

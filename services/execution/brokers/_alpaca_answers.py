@@ -131,7 +131,7 @@ def _blocked(raw: Raw) -> str:
     said = {
         "account_blocked": "the account is blocked",
         "trading_blocked": "trading is blocked",
-        "trade_suspended_by_user": "trading is suspended at the broker; `python -m services.execution resume-broker` lifts it",
+        "trade_suspended_by_user": "trading is suspended at the broker; `tradermagic resume --broker` lifts it",
     }
     return next((text for name, text in said.items() if raw.get(name) is True), "")
 
