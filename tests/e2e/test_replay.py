@@ -167,9 +167,10 @@ def test_a_missing_fact_is_named(day: list[JournalEntry], topic: str) -> None:
     entries, fact_id = without(day, topic, which=lambda fact: fact["id"] in named, number=4)
     report = replayed(entries)
     assert fact_id in [one.fact_id for one in report.absent]
-    # What followed from it is said not to be known, but where it cannot be known that there was something at all.
+    # What followed from it is said not to be known, but where it cannot be known that there was something at all: the next decision, too,
+    # goes on from the one before it.
     assert {one.topic for one in report.differences} <= {
-        "bar": {"indicators", "prompt"}, "indicators": {"signal"}, "decision": {"prompt"}, "order": {"intent"},
+        "bar": {"indicators", "prompt"}, "indicators": {"signal"}, "decision": {"prompt", "decision"}, "order": {"intent"},
     }.get(topic, set())  # fmt: skip
 
 
