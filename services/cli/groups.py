@@ -50,7 +50,7 @@ GROUPS = {
         Group("integration", ("tests/integration",), workers=2),
         Group("e2e", ("tests/e2e",), without=("tests/e2e/test_compose*",)),
         Group("faults", ("tests/faults",), workers=6),  # they mostly wait: for leases to end, for brokers to answer
-        Group("browser", ("tests/browser",), marks="not soak", twice=True),
+        Group("browser", ("tests/browser",), marks="not soak", workers=2, twice=True),
         Group("compose", ("tests/e2e/test_compose*.py",), marks="not soak"),
         Group("soak", ("tests/soak",), marks="soak"),
     )
