@@ -230,7 +230,7 @@ def run(count: int, arguments: argparse.Namespace) -> dict[str, Any]:
                 system.start("decision", replica=f"-{number}" if number else "")
             system.start("execution")
             system.switch_on(seconds=60)
-            spread_seconds = max(1.0, count / 100)
+            spread_seconds = max(1.0, count / 50)  # 50 orders a second at most: fifteen times what Alpaca lets through
             asyncio.run(measure(system, 2, 0.5))  # warm: connections, caches, the first position of every symbol
             spread, lost = asyncio.run(measure(system, arguments.rounds, spread_seconds))
             burst, _ = asyncio.run(measure(system, max(arguments.rounds // 4, 2), 0.0))
