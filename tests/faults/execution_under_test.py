@@ -1,6 +1,7 @@
 """`python -m tests.faults.execution_under_test`: execution as it is, with fault points between it and its ports.
 
 FAULT_POINT      where it kills or freezes itself, see `points.py`
+FAULT_ARMED      the file from whose appearance on the moments of that point count
 FAULT_ACCOUNT    key of its account at the sandbox: one server holds many
 FAULT_SKEW       seconds by which its clock is ahead
 FAULT_MUTATION   a protection that is taken out, see `mutations.py`
@@ -15,6 +16,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import shared.runtime.process as running
@@ -28,7 +30,7 @@ from shared.runtime.clock import SystemClock
 from tests.faults import mutations
 from tests.faults.points import ASKED, RECORDED, STEPS, Point
 
-POINT = Point(os.environ.get("FAULT_POINT", ""))
+POINT = Point(os.environ.get("FAULT_POINT", ""), Path(os.environ["FAULT_ARMED"]))
 _ordering = threading.local()
 
 

@@ -9,13 +9,15 @@ before asking for ...             every other question to the broker
 before moving the cursor          a decision's outcome is recorded
 before taking the lease, raising the fence, remembering                becoming the active process
 before taking an update           the broker's stream
+
+Moments count from when the file named by FAULT_ARMED stands: a story says so, once trading is on and whoever is to take over stands by.
 """
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections import Counter
+from pathlib import Path
 
 ASKED = {
     "account": "asking for the account",
@@ -40,20 +42,23 @@ RECORDED = {"intent": "an intent", "order": "an order", "outcome": "an outcome",
 
 
 class Point:
-    """One fault: `<kill|freeze> <before|after> <what>[ #n]`, at the n-th time. Strikes once. Empty: none."""
+    """One fault: `<kill|freeze> <before|after> <what>[ #n]`, at the n-th time since `armed` stands. Strikes once. Empty: none."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, armed: Path) -> None:
         self.deed, _, rest = text.partition(" ")
         self.moment, _, number = rest.partition(" #")
         self._number = int(number or 1)
-        self._passed: Counter[str] = Counter()
+        self._armed = armed
+        self._passed = 0
         self._lock = threading.Lock()
 
     def passing(self, moment: str) -> None:
         """From any thread. Does not return where the process is killed here."""
+        if moment != self.moment or not self._armed.exists():
+            return
         with self._lock:
-            self._passed[moment] += 1
-            strikes = moment == self.moment and self._passed[moment] == self._number
+            self._passed += 1
+            strikes = self._passed == self._number
         if strikes:
             # To this thread, which takes it before it does anything more; both strike the whole process.
             signal.pthread_kill(threading.get_ident(), signal.SIGKILL if self.deed == "kill" else signal.SIGSTOP)

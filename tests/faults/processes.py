@@ -10,23 +10,23 @@ from tests.faults.surroundings import POST, Story
 from tests.faults.world import World
 
 LEASE_SECONDS = 4.0
+NAMES = ("one", "two", "three")
 
 
 # ---- killed -------------------------------------------------------------------------------------------------------------------------
-def killed(*moments: str, most: int = 3, faults: tuple[dict[str, Any], ...] = (), standby: bool = False) -> Story:
-    """Dies at the first moment, at one of its first `most` times, its successor at the second, and so on."""
+def killed(
+    *moments: str, most: int = 3, faults: tuple[dict[str, Any], ...] = (), standby: bool = False, starting: bool = False
+) -> Story:
+    """Dies at the first moment, at one of its first `most` times, its successor at the second, and so on. `starting`: before it trades."""
 
     def story(world: World) -> None:
         points = [f"kill {moment} #{world.random.randint(1, most) if number == 0 else 1}" for number, moment in enumerate(moments)]
-        world.start_execution("one", *points)
-        world.open()
-        if standby:
-            world.start_execution("two")
+        world.begin(*points, standbys=("two",) if standby else (), armed=starting)
         world.faults(*faults)
         world.decide("buy")
         time.sleep(0.6)
         world.rounds(2, first="sell")
-        world.wait_for(lambda: world.deaths >= len(moments), what=f"death {' and '.join(points)}")
+        world.trade_until(lambda: world.deaths >= len(moments), what=f"death {' and '.join(points)}")
 
     return story
 
@@ -46,7 +46,6 @@ DEATHS = {
     "after moving the cursor": 4,
     "before asking for positions": 3,
     "after asking for positions": 3,
-    "before asking for an instrument": 4,
 }
 WITHDRAWING = ("before cancelling an order", "after cancelling an order")
 INQUIRING = ("before asking by client order id", "after asking by client order id")
@@ -67,9 +66,7 @@ ARRIVAL_SECONDS = 11.0  # of an order that arrives late: the lease is over, and 
 
 def killed_and_late(world: World) -> None:
     """The order is on its way when its process dies: whoever takes over asks for it before it is there."""
-    world.start_execution("one", "kill before the answer")
-    world.open()
-    world.start_execution("two")
+    world.begin("kill before the answer", standbys=("two",))
     world.faults({"kind": "latency", "delay_ms": ARRIVAL_SECONDS * 1_000, **POST})
     world.decide("buy")
     sent = time.monotonic()
@@ -93,12 +90,9 @@ def frozen(moment: str, *, replicas: int = 2) -> Story:
     def story(world: World) -> None:
         # What the last look leaves open: it had said yes, and the request goes out when its process wakes up. The broker knows its name.
         world.second_request = moment == "before the first byte"
-        world.start_execution("one", f"freeze {moment} #{world.random.randint(1, 3)}")
-        world.open()
-        for name in ("two", "three")[: replicas - 1]:
-            world.start_execution(name)
+        world.begin(f"freeze {moment} #{world.random.randint(1, 3)}", standbys=NAMES[1:replicas])
         world.decide("buy")
-        world.wait_for(lambda: world.is_frozen("one"), what=f"freeze {moment}")
+        world.trade_until(lambda: world.is_frozen("one"), what=f"freeze {moment}")
         world.wait_for(lambda: world.active() != "one", what="another active process")
         world.wait_for(world.all_ended, seconds=60, what="an outcome for every decision while one sleeps")
         world.thaw("one")
@@ -121,9 +115,6 @@ SLEEPS = (
 
 
 # ---- replicas -----------------------------------------------------------------------------------------------------------------------
-NAMES = ("one", "two", "three")
-
-
 def several(replicas: int, during: Callable[[World, int], None], *, rounds: int = 6) -> Story:
     def story(world: World) -> None:
         for name in NAMES[:replicas]:

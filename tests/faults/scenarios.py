@@ -53,6 +53,7 @@ class Scenario:
 
 def catalogue() -> list[Scenario]:
     stories: dict[str, Story] = {f"killed {moment}": killed(moment, most=most) for moment, most in DEATHS.items()}
+    stories |= {"killed before asking for an instrument": killed("before asking for an instrument", most=4, starting=True)}
     stories |= {
         f"killed {moment} while one stands by": killed(moment, standby=True)
         for moment in ("before the answer", "after recording an intent")

@@ -74,8 +74,7 @@ BROKER: dict[str, Story] = {
 
 def partly_filled_then_cancelled(world: World) -> None:
     """Entries fill in small parts; the switch goes off, and they are withdrawn."""
-    world.start_execution("one", *(("kill after cancelling an order",) if world.random.random() < 0.5 else ()))
-    world.open()
+    world.begin(*(("kill after cancelling an order",) if world.random.random() < 0.5 else ()))
     world.sandbox("/sandbox/market", method="PUT", body={"volume_cap": "0.0001"})
     world.faults({"kind": "partial_fills"})
     world.decide("buy")
@@ -185,13 +184,15 @@ def liquidated(*moments: str) -> Story:
     """A person closes everything in the middle of a round; with moments, the process dies over it."""
 
     def story(world: World) -> None:
-        world.start_execution("one", *(f"kill {moment} #1" for moment in moments[:1]))
+        world.start_execution("one", *(f"kill {moment}" for moment in moments))
         world.open()
         world.rounds(2)
+        world.arm()
         for number, name in enumerate(("liquidate", "flatten", "liquidate")):
             world.command(name, f"{name}-{number}")
             world.decide()
         world.wait_for(lambda: world.carried_out("liquidate-2"), seconds=60, what="the last liquidation")
+        world.trade_until(lambda: world.deaths >= len(moments), what="its death")
 
     return story
 

@@ -84,9 +84,7 @@ def arrivals_while_off(world: World) -> list[str]:
 
 def test_off_said_by_a_successor_holds_for_the_one_that_slept(sandbox_port: int, tmp_path: Path) -> None:
     with World(tmp_path, sandbox_port, seed=1, symbols=5) as world:
-        world.start_execution("one", "freeze before looking once more #2")
-        world.open()
-        world.start_execution("two")
+        world.begin("freeze before looking once more #2", standbys=("two",))
         world.decide("buy")
         world.wait_for(lambda: world.is_frozen("one"), what="sleep")
         world.switch_off(seconds=60)

@@ -1,8 +1,7 @@
 """One account with everything around it: a Redis and execution processes of its own, at a sandbox that several worlds use in turn.
 
 with World(folder, sandbox_port, seed=7, symbols=6) as world:
-    world.start_execution("one", "kill before the answer #2")
-    world.open()
+    world.begin("kill before the answer #2")
     world.decide()
     world.settle()
     assert verdict(world) == []
@@ -15,7 +14,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,9 +24,10 @@ from urllib.request import Request, urlopen
 
 from shared.bus.keys import history_of
 from shared.bus.port import Bus, Publication, Ref
-from shared.bus.topics import DECISION, QUOTE
+from shared.bus.topics import DECISION, HEARTBEAT, QUOTE
 from shared.domain.decisions import Decision
 from shared.domain.errors import BusError
+from shared.domain.trading import Heartbeat
 from tests import facts
 from tests.system import System
 
@@ -45,6 +45,7 @@ SETTINGS = {
 }
 UNPROTECTED = {"STOP_LOSS_PERCENT": "0", "TAKE_PROFIT_PERCENT": "0"}
 POLL_SECONDS = 0.15
+TURN_SECONDS = 3.0
 
 
 class World(System):
@@ -64,7 +65,9 @@ class World(System):
         chosen = symbols if isinstance(symbols, tuple) else tuple(self.random.sample(MARKET, symbols))
         self.key = f"{folder.name}-{seed}-{time.monotonic_ns()}"
         url = f"http://127.0.0.1:{sandbox_port}"
-        settings = {**SETTINGS, **({} if stops else UNPROTECTED), "SANDBOX_URL": url, "FAULT_ACCOUNT": self.key, **environment}
+        self._armed = folder / "armed"
+        faults = {"FAULT_ACCOUNT": self.key, "FAULT_ARMED": str(self._armed)}
+        settings = {**SETTINGS, **({} if stops else UNPROTECTED), "SANDBOX_URL": url, **faults, **environment}
         super().__init__(folder, symbols=",".join(chosen), timeframe="1m", environment=settings)
         self.sandbox_port = sandbox_port
         self.decided: dict[str, Decision] = {}
@@ -86,6 +89,21 @@ class World(System):
         self.redis.close()
 
     # ---- processes -------------------------------------------------------------------------------------------------------------
+    def begin(self, *points: str, standbys: Sequence[str] = (), armed: bool = False) -> None:
+        """Trading on, with `one` active and the others standing by; only then do its points count. `armed`: from its first breath."""
+        if armed:
+            self.arm()
+        self.start_execution("one", *points)
+        self.wait_for(lambda: self.active() == "one", what="one, acting")
+        for name in standbys:
+            self.start_execution(name)
+        self.open()
+        self.wait_for(lambda: set(standbys) <= self.standing_by(), what=f"{standbys} standing by")
+        self.arm()
+
+    def arm(self) -> None:
+        self._armed.touch()
+
     def start_execution(self, name: str = "one", *points: str, skew: float = 0, **environment: str) -> None:
         """Each life that ends at its fault point is followed by the next, with the next point; the last has none."""
         given = {"FAULT_SKEW": str(skew), **environment}
@@ -120,6 +138,15 @@ class World(System):
             return next((name for name, process in self.processes.items() if str(process.pid) == pid), "")
 
         return self.wait_for(named, what="an active process")
+
+    def standing_by(self) -> set[str]:
+        """Processes that have tried for the lease and wait for it."""
+
+        async def read(bus: Bus) -> list[Heartbeat | None]:
+            return [await bus.latest(ref) for ref in await bus.refs(HEARTBEAT)]
+
+        waiting = {beat.replica.split("-")[-2] for beat in self.on_bus(read) if beat is not None and beat.state == "standby"}
+        return {name for name, process in self.processes.items() if str(process.pid) in waiting}
 
     def is_frozen(self, name: str) -> bool:
         stat = Path(f"/proc/{self.processes[name].pid}/stat").read_text(encoding="ascii")
@@ -213,6 +240,20 @@ class World(System):
             time.sleep(pause)
             with suppress(BusError):
                 self.supervise()
+
+    def trade_until(self, condition: Callable[[], object], *, what: str, seconds: float = 90) -> None:
+        """Goes on deciding until the condition holds, so that a point at its so manyth time finds so many. Raises AssertionError."""
+        turns = 1
+
+        def come() -> object:
+            nonlocal turns
+            if not (found := condition()) and time.monotonic() > began + turns * TURN_SECONDS:
+                self.decide("buy" if turns % 2 else "sell")
+                turns += 1
+            return found
+
+        began = time.monotonic()
+        self.wait_for(come, seconds=seconds, what=what)
 
     def open(self) -> None:
         """Trading on, which needs prices."""
