@@ -71,10 +71,16 @@ class Batch:
 
 @dataclass
 class Client:
-    """seq numbers what is sent to it; `login` is what a log-out ends; `expires_at` seconds since 1970."""
+    """seq         numbers what is sent to it
+    login       what a log-out ends, and `user` whose it is: empty where there is none
+    person      logged in with a password, as no script with a token is
+    expires_at  seconds since 1970
+    """
 
     sid: str
     login: str = ""
+    user: str = ""
+    person: bool = False
     expires_at: float = float("inf")
     seq: int = 0
     hidden: bool = False
@@ -135,10 +141,10 @@ class Audience:
         with self._lock:
             self._clients.pop(sid, None)
 
-    def end(self, login: str) -> None:
-        """Disconnects everybody of a login; of every login when it is empty."""
+    def end(self, whose: Callable[[Client], bool]) -> None:
+        """Disconnects those who came in by what is no longer good."""
         with self._lock:
-            for client in [one for one in self._clients.values() if one.login and login in ("", one.login)]:
+            for client in [one for one in self._clients.values() if whose(one)]:
                 self._drop(client, "logged out")
 
     def asked_again(self, sid: str) -> None:

@@ -156,7 +156,10 @@ def log_in() -> ResponseReturnValue:
 
 @blueprint.post("/logout")
 def log_out() -> ResponseReturnValue:
-    """`everywhere` ends every login of this user, this one included; of everybody for whoever has the password of the settings."""
+    """`everywhere` ends every login of this user, this one included; of everybody for whoever has the password of the settings.
+
+    A script's token is no login: it stays good until it is revoked.
+    """
     given = request.get_json(silent=True) if request.is_json else request.form
     everywhere = str((given or {}).get("everywhere", "")).lower() in {"1", "true", "on", "yes"}
     who = identity()
@@ -165,9 +168,10 @@ def log_out() -> ResponseReturnValue:
             desk().doorman.accounts.end_logins(who.user, by())
         elif everywhere:
             desk().doorman.sessions.end_all()
+            desk().audience.end(lambda one: one.person)
         else:
             desk().doorman.sessions.end(who.login)
-        desk().audience.end("" if everywhere and not who.user else who.login)
+            desk().audience.end(lambda one: one.login == who.login)
         desk().log.info("logout", address=address(), everywhere=everywhere)
     logout_user()
     session.clear()

@@ -41,7 +41,6 @@ class Doorman:
         self._password = Password(settings.dashboard_password.get_secret_value()) if settings.dashboard_password else None
         self._code = OneTimeCode(settings.dashboard_totp_secret.get_secret_value(), clock) if settings.dashboard_totp_secret else None
         self._codes: dict[str, OneTimeCode] = {}  # by a user's secret
-        self._logins: dict[str, dict[str, None]] = {}
         self._failures = MovingWindowRateLimiter(MemoryStorage())
         self._turn = threading.Lock()
 
@@ -81,12 +80,7 @@ class Doorman:
         user = self.accounts.user(found.user)
         if user is None or (begun(login) or 0.0) < round(user.valid_from, 3):
             return None
-        self._logins.setdefault(user.name, {})[login] = None
         return replace(found, scopes=ROLES[user.role])
-
-    def logins_of(self, user: str) -> list[str]:
-        """Those that were used since the start, and are forgotten now."""
-        return list(self._logins.pop(user, {}))
 
     def by_token(self, token: str, address: str) -> Identity | None:
         """Raises TooManyAttempts. A right one always counts: it cannot be guessed, and nobody's guessing may keep its owner from HALT."""

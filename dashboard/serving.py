@@ -69,8 +69,10 @@ def start(desk: Desk) -> None:
         desk.log.warning("account_changed", what=what, by=by)
         write_down({"changed": what, "changed_by": by})
         # Whoever may still come in does so by himself.
-        for login in [*(desk.doorman.logins_of(user) if user else ()), *((token_login(token),) if token else ())]:
-            desk.audience.end(login)
+        if user:
+            desk.audience.end(lambda one: one.user == user)
+        if token:
+            desk.audience.end(lambda one: one.login == token_login(token))
 
     desk.doorman.sessions.changed = lambda: write_down({})
     desk.doorman.accounts.changed = account_changed

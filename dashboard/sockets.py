@@ -160,7 +160,8 @@ def attach(
                 return False
             sid = _sid()
             lines.opened(sid, request.environ.get("gunicorn.socket"))
-            client = Client(sid, login=identity.login, expires_at=identity.expires_at)
+            person = identity.kind == "person"
+            client = Client(sid, login=identity.login, user=identity.user, person=person, expires_at=identity.expires_at)
             audience.join(client, time.monotonic(), greeting=greeting())
             request.environ[ADMITTED] = True
         except Exception:

@@ -133,6 +133,36 @@ def test_a_log_out_ends_the_open_connections_of_that_login(make_dashboard, conne
     assert not browser.socket.is_connected()
 
 
+def test_a_log_out_everywhere_ends_the_people_s_connections_and_no_script_s(make_dashboard, connect):
+    token, line = new_token("reader", "read")
+    locked = make_dashboard(dashboard_password="correct horse", dashboard_tokens=line)
+    script = connect(locked, auth={"token": token})
+    locked.log_in("correct horse")
+    here, there = (connect(locked, flask_test_client=locked.browser) for _ in range(2))
+    locked.post("/logout", {"everywhere": True})
+    assert [one.socket.is_connected() for one in (here, there, script)] == [False, False, True]
+    locked.publish((Ref(BAR, BTC), bar()))
+    assert script.wait_for("bar")
+
+
+def test_what_ends_a_user_s_logins_ends_all_his_connections_and_nobody_else_s(make_dashboard, connect):
+    locked = make_dashboard(dashboard_password="correct horse")
+    locked.log_in("correct horse")
+    mine = connect(locked, flask_test_client=locked.browser)
+    sockets = {}
+    for name in ("anna", "bert"):
+        password = locked.post("/api/v1/accounts/users", {"name": name, "role": "viewer"}).json["password"]
+        for number in range(2):
+            browser = locked.desk.app.test_client()
+            csrf = locked.get("/api/v1/session", browser=browser).json["csrf_token"]
+            locked.post("/login", {"user": name, "password": password}, browser=browser, x_csrf_token=csrf)
+            sockets[name, number] = connect(locked, flask_test_client=browser)
+    locked.post("/api/v1/accounts/users/change", {"name": "anna", "change": "end_logins"})
+    connected = {key: one.socket.is_connected() for key, one in sockets.items()}
+    assert connected == {("anna", 0): False, ("anna", 1): False, ("bert", 0): True, ("bert", 1): True}
+    assert mine.socket.is_connected()
+
+
 def test_a_script_connects_with_a_token_that_may_read(make_dashboard, connect):
     (reading, first), (halting, second) = new_token("reader", "read"), new_token("phone", "halt")
     locked = make_dashboard(dashboard_password="correct horse", dashboard_tokens=f"{first},{second}")
