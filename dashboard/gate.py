@@ -1,15 +1,16 @@
 """What stands before everything else: which hosts and origins are served, and room for those who must always get through.
 
-Every WebSocket holds a thread for its whole life, every other request one while it is answered. Both are counted, so that whatever hangs, a
-thread stays free for HALT.
+Every WebSocket holds a thread for its whole life, every other request one while it is answered and until the answer was taken. Both are
+counted, so that whatever hangs, a thread stays free for HALT; and who is slow to take answers leaves a browser's worth of places to others.
 """
 
 from __future__ import annotations
 
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -26,6 +27,8 @@ THREADS = 100
 MAX_SOCKETS = 64
 MAX_STRANGERS = 32  # of the sockets: those that say only later who they are, or never
 MAX_REQUESTS = 24
+MAX_OF_ONE_PEER = 16  # of the requests; a browser has at most six on the way
+NETWORK_BITS = 64  # of an IPv6 address: a whole network is one peer, who could use another address for each connection
 LIMITS = {"sockets": MAX_SOCKETS, "strangers": MAX_STRANGERS, "requests": MAX_REQUESTS}
 PROBES = frozenset({"/healthz", "/livez", "/readyz"})
 HALT_PATH = "/api/v1/halt"
@@ -74,6 +77,7 @@ class Gate:
         self.sockets = 0
         self.strangers = 0
         self.requests = 0
+        self._of_peer: Counter[str] = Counter()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path, method = environ.get("PATH_INFO", ""), environ.get("REQUEST_METHOD", "GET")
@@ -116,25 +120,40 @@ class Gate:
 
     def _place(self, environ: WSGIEnvironment, path: str) -> Callable[[], None] | None:
         if not path.startswith(SOCKET_PATH):
-            return self._enter("requests")
+            return self._enter("requests", peer=peer_of(environ.get("REMOTE_ADDR", "")))
         return self._enter("sockets") if self._known(environ) else self._enter("sockets", "strangers")
 
-    def _enter(self, *kinds: str) -> Callable[[], None] | None:
+    def _enter(self, *kinds: str, peer: str = "") -> Callable[[], None] | None:
         with self._lock:
-            if any(getattr(self, kind) >= LIMITS[kind] for kind in kinds):
+            if any(getattr(self, kind) >= LIMITS[kind] for kind in kinds) or (peer and self._of_peer[peer] >= MAX_OF_ONE_PEER):
                 return None
-            for kind in kinds:
-                setattr(self, kind, getattr(self, kind) + 1)
+            self._count(kinds, peer, 1)
         left = threading.Event()
 
         def leave() -> None:
             with self._lock:
                 if not left.is_set():
                     left.set()
-                    for kind in kinds:
-                        setattr(self, kind, getattr(self, kind) - 1)
+                    self._count(kinds, peer, -1)
 
         return leave
+
+    def _count(self, kinds: tuple[str, ...], peer: str, step: int) -> None:
+        for kind in kinds:
+            setattr(self, kind, getattr(self, kind) + step)
+        self._of_peer[peer] += step
+        self._of_peer = +self._of_peer  # who has no place is forgotten
+
+
+def peer_of(address: str) -> str:
+    """Who shares the bound of one: an address, of IPv6 its network. What is no address stands for itself."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, IPv6Address) and found.ipv4_mapped is None:
+        return str(IPv6Address(int(found) >> NETWORK_BITS << NETWORK_BITS))
+    return str(found)
 
 
 def _hostname(header: str) -> str:

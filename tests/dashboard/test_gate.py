@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.gate import HALT_PATH, MAX_REQUESTS, MAX_SOCKETS, MAX_STRANGERS, PROBES, Addresses, Gate
+from dashboard.gate import HALT_PATH, MAX_OF_ONE_PEER, MAX_REQUESTS, MAX_SOCKETS, MAX_STRANGERS, PROBES, Addresses, Gate, peer_of
 
 
 @pytest.fixture
@@ -16,9 +16,9 @@ def ask(settings):
 
         gate = Gate(app, Addresses(settings(**given)), known=known)
 
-        def one(path="/", *, method="GET", host="127.0.0.1:9753", scheme="http", **headers):
+        def one(path="/", *, method="GET", host="127.0.0.1:9753", scheme="http", peer="", **headers):
             told = []
-            environ = {"PATH_INFO": path, "REQUEST_METHOD": method, "HTTP_HOST": host, "wsgi.url_scheme": scheme}
+            environ = {"PATH_INFO": path, "REQUEST_METHOD": method, "HTTP_HOST": host, "wsgi.url_scheme": scheme, "REMOTE_ADDR": peer}
             environ |= {f"HTTP_{name.upper()}": value for name, value in headers.items()}
             return Answer(gate(environ, lambda status, _headers: told.append(status)), told)
 
@@ -106,6 +106,35 @@ def test_when_every_place_is_taken_halt_and_probes_still_get_through(ask):
     assert one(HALT_PATH, method="POST").status == 200
     held[0].close()
     assert one("/").status == 200
+
+
+def test_whoever_is_slow_to_take_answers_leaves_places_to_others(ask):
+    one = ask()
+    slow = [one("/static/js/main.mjs", peer="10.0.0.1") for _ in range(MAX_OF_ONE_PEER)]
+    assert {answer.status for answer in slow} == {200}
+    assert one("/static/js/main.mjs", peer="10.0.0.1").status == 503
+    assert one(HALT_PATH, method="POST", peer="10.0.0.1").status == 200
+    others = [one("/", peer="10.0.0.2") for _ in range(MAX_REQUESTS - MAX_OF_ONE_PEER)]
+    assert {answer.status for answer in others} == {200}
+    slow[0].close()
+    slow[0].close()
+    again = one("/", peer="10.0.0.1")
+    assert again.status == 200
+    assert one("/", peer="10.0.0.1").status == 503
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("", "", True),
+    ],
+)
+def test_a_network_of_long_addresses_is_one_peer(one, other, same):
+    assert (peer_of(one) == peer_of(other)) is same
 
 
 def test_a_place_is_given_back_once_however_an_answer_ends(settings):

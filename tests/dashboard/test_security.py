@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from dashboard.credentials import Password, new_token
+from dashboard.gate import MAX_OF_ONE_PEER
 from dashboard.sessions import LIFETIME_SECONDS
 from shared.bus.port import Ref
 from shared.bus.topics import COMMAND, HALT, TRADING
@@ -98,7 +99,7 @@ def test_guesses_made_at_once_are_counted_one_by_one(locked, monkeypatch):
     tried = []
     fits = Password.fits
     monkeypatch.setattr(Password, "fits", lambda self, given, *more: tried.append(given) or fits(self, given, *more))
-    browsers = [locked.desk.app.test_client() for _ in range(20)]
+    browsers = [locked.desk.app.test_client() for _ in range(MAX_OF_ONE_PEER)]
     tokens = [browser.get("/api/v1/session", buffered=True).json["csrf_token"] for browser in browsers]
     statuses = []
 
@@ -107,13 +108,13 @@ def test_guesses_made_at_once_are_counted_one_by_one(locked, monkeypatch):
         answer = browsers[number].post("/login", json=given, headers={"X-CSRF-Token": tokens[number]}, buffered=True)
         statuses.append(answer.status_code)
 
-    threads = [threading.Thread(target=guess, args=(number,)) for number in range(20)]
+    threads = [threading.Thread(target=guess, args=(number,)) for number in range(MAX_OF_ONE_PEER)]
     for one in threads:
         one.start()
     for one in threads:
         one.join()
     assert len(tried) == 5
-    assert sorted(statuses) == [401] * 5 + [429] * 15
+    assert sorted(statuses) == [401] * 5 + [429] * (MAX_OF_ONE_PEER - 5)
 
 
 # ---- changes -------------------------------------------------------------------------------------------------------------------

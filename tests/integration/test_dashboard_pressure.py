@@ -7,24 +7,22 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dashboard.gate import MAX_REQUESTS
 from shared.bus.port import Ref
-from shared.bus.topics import HALT
+from shared.bus.topics import DECISION, HALT
 from tests.dashboard_server import RunningDashboard, running_dashboard
+from tests.facts import CLOSE, decision
+from tests.integration.test_dashboard import PASSWORD, dashboard
 
 pytestmark = [pytest.mark.redis, pytest.mark.timeout(90)]
-PASSWORD = "correct horse battery"
+__all__ = ["dashboard"]
 FORM = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n"
-
-
-@pytest.fixture
-def dashboard(redis_url):
-    with running_dashboard(redis_url) as found:
-        yield found
 
 
 @pytest.fixture
@@ -32,8 +30,14 @@ def connect():
     """Opens plain connections; all of them are closed at the end."""
     with ExitStack() as stack:
 
-        def make(dashboard: RunningDashboard, text: str = "") -> socket.socket:
-            one = stack.enter_context(closing(socket.create_connection(("127.0.0.1", dashboard.port), 5)))
+        def make(dashboard: RunningDashboard, text: str = "", *, source: str = "127.0.0.1", buffer: int = 0) -> socket.socket:
+            """`buffer`: bytes that are taken of an answer before anybody reads it, as many as the system likes when 0."""
+            one = stack.enter_context(closing(socket.socket()))
+            if buffer:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+            one.settimeout(5)
+            one.bind((source, 0))
+            one.connect(("127.0.0.1", dashboard.port))
             one.sendall(text.encode())
             return one
 
@@ -101,6 +105,21 @@ def test_while_redis_hangs_and_everybody_waits_for_it_halt_says_what_to_type(red
         for one in waiting:
             one.join(15)
         assert halt_within(dashboard, 8, "once-more-then").status == 202
+
+
+def test_whoever_takes_no_answers_leaves_places_to_others(dashboard, connect):
+    """Answers too long for the system's buffers: each holds its place until it is taken."""
+    text = "x" * 2_000
+    dashboard.publish(*((Ref(DECISION, "BTC/USD"), decision(at=CLOSE + timedelta(minutes=n), reasoning=text)) for n in range(2_000)))
+    page = f"GET {{path}} HTTP/1.1\r\nHost: {dashboard.host}\r\nConnection: close\r\n\r\n"
+    long = page.format(path="/api/v1/facts/decision?limit=2000")
+    slow = [connect(dashboard, long, buffer=4_096) for _ in range(MAX_REQUESTS + 4)]
+    short = page.format(path="/help")
+    dashboard.wait_for(lambda: connect(dashboard, short).recv(200).startswith(b"HTTP/1.1 503"), what="the end of one peer's places")
+    assert connect(dashboard, short, source="127.0.0.2").recv(200).startswith(b"HTTP/1.1 200")
+    for one in slow:
+        one.close()
+    dashboard.wait_for(lambda: connect(dashboard, short).recv(200).startswith(b"HTTP/1.1 200"), what="places that are given back")
 
 
 def test_whoever_does_not_say_who_he_is_keeps_no_place_from_those_who_do(redis_url, connect):
