@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from flask.typing import ResponseReturnValue
-from pydantic import Field
 
-from dashboard.answers import answer, joined
-from dashboard.api.endpoint import Endpoints, Form
+from dashboard.api.endpoint import Endpoints
+from dashboard.api.entries import ENTRIES, Stretch, told
 from dashboard.api.finding import newest
 from dashboard.desk import desk
-from dashboard.wire import dumps
 from shared.bus.port import Bus, Entry, Ref
 from shared.bus.topics import (
     COMMAND,
@@ -33,9 +31,7 @@ OF_SYMBOLS: tuple[Topic[Any], ...] = (DECISION, OUTCOME, ORDER, FILL, PAUSE)
 OF_THE_SYSTEM: tuple[Topic[Any], ...] = (TRADING, HALT, TRADE_SETTINGS, COMMAND, COMMAND_RESULT)
 
 
-class Slice(Form):
-    limit: Annotated[int, Field(ge=1, le=500)] = 100
-    before: Annotated[str, Field(max_length=200)] = ""
+class Slice(Stretch):
     symbol: Symbol | None = None
 
 
@@ -43,21 +39,7 @@ class Slice(Form):
     "/activity",
     "Decisions, outcomes, orders, fills, switch changes and commands, newest first",
     query=Slice,
-    shape={
-        "type": "object",
-        "required": ["entries", "next"],
-        "properties": {
-            "entries": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "required": ["topic", "fact"],
-                    "properties": {"topic": {"type": "string"}, "fact": {"type": "object"}},
-                },
-            },
-            "next": {"type": "string"},
-        },
-    },
+    shape=ENTRIES,
 )
 def activity(query: Slice) -> ResponseReturnValue:
     """With a symbol: only what is about it. `next` goes into `before` for what came earlier."""
@@ -69,6 +51,4 @@ def activity(query: Slice) -> ResponseReturnValue:
             refs = await bus.histories(*OF_SYMBOLS, *OF_THE_SYSTEM)
         return await newest(bus, refs, before=query.before, limit=query.limit)
 
-    found, after = desk().portal.call(read)
-    entries = ",".join(f'{{"topic":"{ref.topic.name}","fact":{entry.fact.encode()}}}' for ref, entry in found)
-    return answer(joined(entries=f"[{entries}]", next=dumps(after)))
+    return told(*desk().portal.call(read))

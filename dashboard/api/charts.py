@@ -10,26 +10,22 @@ from flask.typing import ResponseReturnValue
 from pydantic import Field
 
 from dashboard.answers import answer
-from dashboard.api.endpoint import Endpoints, Form
-from dashboard.api.facts import Cursor
+from dashboard.api.endpoint import Endpoints
+from dashboard.api.facts import Bars
 from dashboard.api.finding import newest
 from dashboard.desk import desk
 from dashboard.lines import lines_of
 from shared.bus.port import Bus, Ref
 from shared.bus.topics import BAR, INDICATORS, PROMPT
-from shared.domain.fact import Symbol, iso
-from shared.domain.market import Timeframe
+from shared.domain.fact import iso
 
 ENDPOINTS = Endpoints()
 WARM_UP = 300  # bars before the first that is shown: the slowest average has settled by then
 CALLS = 100
 
 
-class Lines(Form):
-    symbol: Symbol
-    timeframe: Timeframe | None = None
+class Lines(Bars):
     limit: Annotated[int, Field(ge=1, le=1_000)] = 500
-    before: Cursor = ""
 
 
 @ENDPOINTS.get(
@@ -41,9 +37,7 @@ class Lines(Form):
 )
 def lines(query: Lines) -> ResponseReturnValue:
     """`at` closes of the bars, `values` a column for each indicator (null where it has none), `published` how many bars have a fact."""
-    trading = desk().settings.timeframe
-    timeframe = query.timeframe or trading
-    part = None if timeframe == trading else str(timeframe)
+    timeframe, part = query.interval
 
     async def read(bus: Bus) -> tuple[list[Any], list[Any]]:
         bars, _ = await newest(bus, [Ref(BAR, query.symbol, part)], before=query.before, limit=query.limit + WARM_UP)

@@ -37,10 +37,19 @@ class Page(Which):
 
 
 class Bars(Form):
+    """timeframe  the trading timeframe where none is named"""
+
     symbol: Symbol
     timeframe: Timeframe | None = None
     limit: Annotated[int, Field(ge=1, le=2_000)] = 300
     before: Cursor = ""
+
+    @property
+    def interval(self) -> tuple[Timeframe, str | None]:
+        """What was asked for, and how its keys name it."""
+        trading = desk().settings.timeframe
+        timeframe = self.timeframe or trading
+        return timeframe, None if timeframe == trading else str(timeframe)
 
 
 @ENDPOINTS.get(
@@ -90,9 +99,8 @@ def latest(topic: str, query: Which) -> ResponseReturnValue:
 )
 def bars(query: Bars) -> ResponseReturnValue:
     """`next` goes into `before` for the bars that came earlier."""
-    trading = desk().settings.timeframe
-    timeframe = query.timeframe or trading
-    ref = Ref(BAR, query.symbol, None if timeframe == trading else str(timeframe))
+    timeframe, part = query.interval
+    ref = Ref(BAR, query.symbol, part)
 
     async def read(bus: Bus) -> tuple[list[tuple[Ref[Any], Entry[Any]]], str]:
         return await newest(bus, [ref], before=query.before, limit=query.limit)
