@@ -8,6 +8,7 @@ import pyotp
 import pytest
 
 from dashboard.countdown import COUNTDOWN_SECONDS, GOOD_FOR_SECONDS, Countdown
+from dashboard.doorman import Doorman
 from shared.bus.port import Ref
 from shared.bus.topics import TRADING
 from tests.dashboard.test_switch import alive
@@ -31,11 +32,18 @@ def clock():
 
 
 @pytest.fixture
-def live(make_dashboard, clock):
+def moment():
+    """Seconds since 1970, for the doorman: no half minute ends between making a code and looking at it."""
+    return int(datetime.now(UTC).timestamp())
+
+
+@pytest.fixture
+def live(make_dashboard, clock, moment):
     dashboard = make_dashboard(dashboard_password=PASSWORD, dashboard_totp_secret=SECRET)
     dashboard.desk.countdown = Countdown(clock)
+    dashboard.desk.doorman = Doorman(dashboard.desk.settings, clock=lambda: moment)
     alive(dashboard, mode="live")
-    assert dashboard.log_in(PASSWORD, pyotp.TOTP(SECRET).at(datetime.now(UTC).timestamp() - 30)).status_code == 200
+    assert dashboard.log_in(PASSWORD, pyotp.TOTP(SECRET).at(moment - 30)).status_code == 200
     return dashboard
 
 
@@ -60,12 +68,13 @@ def test_a_phrase_that_differs_is_refused(live, phrase):
     assert (answer.status_code, answer.json["code"]) == (403, "phrase")
 
 
-def test_after_five_minutes_the_password_and_the_code_are_asked_for_once_more(live):
+def test_after_five_minutes_the_password_and_the_code_are_asked_for_once_more(live, moment):
     grow_old(live)
+    code = pyotp.TOTP(SECRET).at(moment)
     assert live.post("/api/v1/trading", WISH).json["code"] == "password"
     assert live.post("/api/v1/trading", WISH | {"password": PASSWORD}).json["code"] == "password"
-    assert live.post("/api/v1/trading", WISH | {"password": "guess", "totp": pyotp.TOTP(SECRET).now()}).json["code"] == "password"
-    assert live.post("/api/v1/trading", WISH | {"password": PASSWORD, "totp": pyotp.TOTP(SECRET).now()}).json["code"] == "countdown"
+    assert live.post("/api/v1/trading", WISH | {"password": "guess", "totp": code}).json["code"] == "password"
+    assert live.post("/api/v1/trading", WISH | {"password": PASSWORD, "totp": code}).json["code"] == "countdown"
 
 
 def test_whoever_guesses_the_password_there_is_stopped(live):

@@ -159,8 +159,12 @@ def test_when_redis_is_back_everybody_gets_the_truth_anew(fickle):
 def test_another_redis_in_its_place_is_read_anew(fickle):
     dashboard, buses = fickle
     spy = Spy(dashboard)
+    stands = bar(close=3.0)
     buses[0].run_id = "second"
+    dashboard.publish((Ref(BAR, BTC), stands))
     dashboard.wait_for(lambda: len([event for event, _ in spy.sent if event == "snapshot"]) == 2)
+    dashboard.wait_for(lambda: dashboard.get("/api/v1/snapshot").json["facts"]["bar"])
+    assert [fact["id"] for fact in dashboard.get("/api/v1/snapshot").json["facts"]["bar"]] == [stands.id]
 
 
 def test_it_beats_and_publishes_its_configuration_like_every_process(dashboard):

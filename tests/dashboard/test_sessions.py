@@ -85,5 +85,10 @@ def test_a_made_up_login_is_refused(login):
 
 
 @pytest.mark.parametrize("settings", [{}, {"sessions_valid_from": "yesterday"}, {"sessions_ended": [1]}, {"sessions_ended": {"x": "y"}}])
-def test_nonsense_from_elsewhere_is_not_taken_over(settings):
-    Sessions(clock=At()).adopt(settings)
+def test_nonsense_from_elsewhere_ends_no_login_of_this_start(settings):
+    clock = At()
+    sessions = Sessions(clock=clock)
+    login = sessions.open().login
+    sessions.adopt(settings)
+    assert sessions.identity(login) is not None
+    assert sessions.public()["sessions_ended"] == {}

@@ -20,7 +20,9 @@ def container(monkeypatch):
 
 def test_without_a_password_it_starts_where_this_machine_alone_reaches_it(settings, container):
     for host in ("127.0.0.1", "localhost", "::1", "127.8.8.8"):
-        settings(dashboard_host=host).check()
+        chosen = settings(dashboard_host=host)
+        chosen.check()
+        assert chosen.loopback_only
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "dashboard.example", ""])
@@ -31,7 +33,9 @@ def test_without_a_password_it_refuses_any_other_address(settings, container, ho
 
 def test_a_container_may_bind_to_every_address_when_it_is_published_on_loopback(settings, container):
     container(True)
-    settings(dashboard_host="0.0.0.0", dashboard_publish="127.0.0.1").check()
+    chosen = settings(dashboard_host="0.0.0.0", dashboard_publish="127.0.0.1")
+    chosen.check()
+    assert chosen.loopback_only
 
 
 def test_a_container_published_elsewhere_needs_a_password(settings, container):

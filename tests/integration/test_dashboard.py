@@ -144,6 +144,8 @@ def test_a_flood_of_messages_ends_the_connection_and_harms_nobody_else(dashboard
         flood.close()
         dashboard.publish((Ref(BAR, BTC), bar()))
         calm.wait_for(lambda: calm.facts("bar"))
+        assert [fact["id"] for fact in calm.facts("bar")] == [bar().id]
+        assert not calm.closed
 
 
 def test_a_flood_of_requests_is_refused_and_halt_still_gets_through(dashboard):
