@@ -2,63 +2,36 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from dataclasses import fields as fields_of
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from services.decision.book import Tape
 from services.decision.engines import Engine, ModelCall, Question, Setup, Silence, View
+from services.decision.known import Known, Recent, asked
 from services.decision.record import Heard, said
-from services.decision.service import BARS_SHOWN, _plugin
+from services.decision.service import _plugin
 from services.decision.settings import DecisionSettings
 from shared.domain.decisions import Abstention, Decision, Prompt, Signal
 from shared.domain.errors import ConfigurationInvalid, EngineError
 from shared.domain.fact import Fact
-from shared.domain.market import Bar, Indicators, Market, Timeframe
+from shared.domain.market import Bar, Indicators, Market
 from shared.domain.portfolio import Position
 from shared.domain.trading import Configuration
 from shared.fusion import decide
+from shared.journal.decided import alike
 from shared.journal.replay import Made, Seen
 from shared.runtime.clock import SystemClock
 from shared.runtime.recorded import settings_of, unlike
 
 T = TypeVar("T")
-KEPT = 300  # facts of one kind remembered of a symbol: an engine's answer comes within a bar
+Told = Prompt | Signal | Abstention | Decision
 # Silences that the clock, the server or another engine's word brought about: taken as they were.
 BY_CIRCUMSTANCE = frozenset({"answer_late", "engine_unavailable", "not_awaited", "superseded"})
 TAPED = ("llm",)  # engines whose raw answers are on the tape
 
 
-class EngineWaits(Exception):
-    """An engine that cannot be asked at once cannot be asked again."""
-
-
-class Recent(OrderedDict[str, Any]):
-    def put(self, fact: Fact) -> None:
-        self[fact.id] = fact
-        if len(self) > KEPT:
-            self.popitem(last=False)
-
-
-@dataclass
-class Known:
-    """What is known of one symbol, as the decision process would know it."""
-
-    tapes: dict[str, Tape] = field(default_factory=dict)  # by timeframe
-    facts: Recent = field(default_factory=Recent)
-    positions: Recent = field(default_factory=Recent)  # apart: one may stand for days
-    decisions: list[Decision] = field(default_factory=list)
-    calls: dict[tuple[str, str], list[ModelCall]] = field(default_factory=dict)
-
-    def tape(self, timeframe: Timeframe) -> Tape:
-        if timeframe not in self.tapes:
-            self.tapes[timeframe] = Tape(BARS_SHOWN + 16, timeframe.seconds)
-        return self.tapes[timeframe]
-
-    def previous(self, indicators: Indicators) -> Decision | None:
-        return next((one for one in reversed(self.decisions) if one.at < indicators.at), None)
+class Lost(Exception):
+    """What something was made from is not in the journal, or cannot be asked again; the words say what."""
 
 
 @dataclass(frozen=True)
@@ -90,17 +63,11 @@ class Recomputing:
         elif isinstance(fact, Position):
             self._known(fact).positions.put(fact)
         elif isinstance(fact, Bar) and seen.part is None:
-            self._known(fact).tape(fact.timeframe).take_bar(fact)
+            self._known(fact).take_bar(fact)
         elif isinstance(fact, Indicators) and seen.part is None:
-            known = self._known(fact)
-            known.tape(fact.timeframe).take_indicators(fact)
-            known.facts.put(fact)
-        elif isinstance(fact, Prompt):
-            yield self._prompt(seen, fact)
-        elif isinstance(fact, Signal | Abstention):
-            yield self._view(seen, fact)
-        elif isinstance(fact, Decision):
-            yield self._decision(seen, fact)
+            self._known(fact).take_indicators(fact)
+        elif isinstance(fact, Prompt | Signal | Abstention | Decision):
+            yield self._made(seen, fact)
 
     def end(self) -> Iterator[Made]:
         yield from ()
@@ -122,65 +89,84 @@ class Recomputing:
         # What is slow asks somebody who may not be there now, or may answer differently: it is believed as it was recorded.
         return Office(settings, {name: engine for name, engine in made.items() if not engine.slow})
 
-    def office(self, config: str) -> Office | str:
-        """The engines of a configuration, or why they are not to be had."""
-        return self._offices.get(config) or f"configuration {config} of decision is not in the journal"
+    def office(self, config: str) -> Office:
+        """The engines of a configuration. Raises Lost."""
+        found = self._offices.get(config) or f"configuration {config} of decision is not in the journal"
+        if isinstance(found, str):
+            raise Lost(found)
+        return found
+
+    # ---- one fact --------------------------------------------------------------------------------------------------------------
+    def _made(self, seen: Seen, fact: Told) -> Made:
+        known = self._known(fact)
+        if isinstance(fact, Prompt):
+            known.take_prompt(fact)
+        previous = known.previous(fact)
+        if isinstance(fact, Decision):
+            known.decisions = [*known.decisions[-5:], fact]
+        else:
+            known.facts.put(fact)
+        try:
+            again = self._again(known, fact, previous)
+            if again is not None and not alike(fact, again):
+                self._excuse(known, fact)
+        except Lost as reason:
+            return Made(seen, lost=str(reason))
+        return Made(seen, again)
+
+    def _again(self, known: Known, fact: Told, previous: Decision | None) -> Fact | None:
+        """None where the tape says nothing of it. Raises Lost."""
+        office = self.office(fact.config)
+        if isinstance(fact, Decision):
+            return self._decision(office, known, fact, previous)
+        question = self._question(known, fact, previous)
+        if isinstance(fact, Prompt):
+            return self._prompt(known, question, fact)
+        return self._view(office, known, question, fact)
+
+    def _excuse(self, known: Known, fact: Told) -> None:
+        """Raises Lost where what is missing before a fact explains that it does not come out as it was."""
+        if not isinstance(fact, Decision) and (gap := known.gap(fact)):
+            raise Lost(gap)
+        if any(alike(fact, again) for one in known.missing_before(fact) if (again := self._again(known, fact, one)) is not None):
+            raise Lost("the decision before it is not in the journal")
 
     # ---- prompts and views -----------------------------------------------------------------------------------------------------
-    def _prompt(self, seen: Seen, fact: Prompt) -> Made:
-        from services.decision.engines._llm import tape
-
-        known, office = self._known(fact), self.office(fact.config)
-        calls = known.calls.setdefault((_bar_of(fact), fact.engine), [])
-        calls.append(ModelCall(**{one.name: getattr(fact, one.name) for one in fields_of(ModelCall)}))
-        _forget(known.calls)
-        known.facts.put(fact)
-        if isinstance(office, str):
-            return Made(seen, lost=office)
-        question = self._question(known, fact)
-        if isinstance(question, str):
-            return Made(seen, lost=question)
-        again = tape.calls_again(question, calls)
-        if isinstance(again, str):
-            return Made(seen, lost=again)
-        heard = Heard(fact.engine, False, Silence("", ""), again)
-        return Made(seen, said(heard, question, made_at=fact.made_at, config=fact.config).prompts[-1])
-
-    def _question(self, known: Known, fact: Prompt | Signal | Abstention) -> Question | str:
-        """What the engine was asked; why it is not known."""
+    def _question(self, known: Known, fact: Prompt | Signal | Abstention, previous: Decision | None) -> Question:
+        """What the engine was asked. Raises Lost."""
         found = [known.facts.get(name) or known.positions.get(name) or self._markets.get(name) for name in fact.inputs]
         indicators = found[0] if found else None
         if not isinstance(indicators, Indicators):
-            return f"the indicators behind a {'prompt' if isinstance(fact, Prompt) else 'signal'} are not in the journal"
-        if isinstance(fact, Prompt) and None in found:
-            return "the position or the market that a prompt tells of is not in the journal"
+            raise Lost(f"the indicators behind a {'prompt' if isinstance(fact, Prompt) else 'signal'} are not in the journal")
+        if None in found:
+            what = "the position or the market that a prompt tells of" if isinstance(fact, Prompt) else "a model's answer behind a signal"
+            raise Lost(f"{what} is not in the journal")
         return Question(
             indicators=indicators,
-            rows=known.tape(indicators.timeframe).rows(int(indicators.at.timestamp())),
+            rows=known.rows(indicators),
             deadline=0.0,
             position=next((one for one in found if isinstance(one, Position)), None),
             market=next((one for one in found if isinstance(one, Market)), None),
-            previous=known.previous(indicators),
+            previous=previous,
         )
 
-    def _view(self, seen: Seen, fact: Signal | Abstention) -> Made:
-        known, office = self._known(fact), self.office(fact.config)
-        known.facts.put(fact)
-        if isinstance(office, str):
-            return Made(seen, lost=office)
-        question = self._question(known, fact)
-        if isinstance(question, str):
-            return Made(seen, lost=question)
-        calls = known.calls.get((_bar_of(fact), fact.engine), [])
-        try:
-            view = self._view_again(office, question, fact, calls)
-        except EngineWaits as error:
-            return Made(seen, lost=str(error))
+    @staticmethod
+    def _prompt(known: Known, question: Question, fact: Prompt) -> Prompt:
+        from services.decision.engines._llm import tape
+
+        again = tape.calls_again(question, known.calls[asked(fact)])
+        if isinstance(again, str):
+            raise Lost(again)
+        heard = Heard(fact.engine, False, Silence("", ""), again)
+        return said(heard, question, made_at=fact.made_at, config=fact.config).prompts[-1]
+
+    def _view(self, office: Office, known: Known, question: Question, fact: Signal | Abstention) -> Fact | None:
+        calls = known.calls.get(asked(fact), [])
+        view = self._view_again(office, question, fact, calls)
         if view is None:
-            return Made(seen)
+            return None
         shadow = next((choice.shadow for choice in office.settings.engines if choice.name == fact.engine), False)
-        again = said(Heard(fact.engine, shadow, view, calls), question, made_at=fact.made_at, config=fact.config).view
-        return Made(seen, again)
+        return said(Heard(fact.engine, shadow, view, calls), question, made_at=fact.made_at, config=fact.config).view
 
     def _view_again(self, office: Office, question: Question, fact: Signal | Abstention, calls: Sequence[ModelCall]) -> View | None:
         """None where the tape says nothing of it. A silence by circumstance is what it was."""
@@ -194,19 +180,18 @@ class Recomputing:
         return tape.view_again(question, calls)
 
     # ---- decisions -------------------------------------------------------------------------------------------------------------
-    def _decision(self, seen: Seen, fact: Decision) -> Made:
-        known, office = self._known(fact), self.office(fact.config)
-        indicators = known.facts.get(fact.inputs[0]) if fact.inputs else None
+    def _decision(self, office: Office, known: Known, fact: Decision, previous: Decision | None) -> Decision:
         views = [known.facts.get(one.signal_id) for one in fact.contributions]
-        previous = known.previous(indicators) if isinstance(indicators, Indicators) else None
-        known.decisions = [*known.decisions[-5:], fact]
-        if isinstance(office, str):
-            return Made(seen, lost=office)
-        if not isinstance(indicators, Indicators):
-            return Made(seen, lost="the indicators behind a decision are not in the journal")
         if None in views:
-            return Made(seen, lost="a signal that a decision was fused from is not in the journal")
-        return Made(seen, self._decided(office, indicators, views, previous, fact))
+            raise Lost("a signal that a decision was fused from is not in the journal")
+        return self._decided(office, self._decided_upon(known, fact), views, previous, fact)
+
+    @staticmethod
+    def _decided_upon(known: Known, fact: Decision) -> Indicators:
+        indicators = known.facts.get(fact.inputs[0]) if fact.inputs else None
+        if not isinstance(indicators, Indicators):
+            raise Lost("the indicators behind a decision are not in the journal")
+        return indicators
 
     @staticmethod
     def _decided(office: Office, indicators: Indicators, views: Sequence[Any], previous: Decision | None, fact: Decision) -> Decision:
@@ -227,14 +212,12 @@ class Recomputing:
 
         An engine that was not asked then is silent unless it needs no model.
         """
-        known, office = self._known(fact), self.office(fact.config)
-        indicators = known.facts.get(fact.inputs[0]) if fact.inputs else None
-        if isinstance(office, str):
-            return office
-        if not isinstance(indicators, Indicators):
-            return "the indicators behind a decision are not in the journal"
-        rows = known.tape(indicators.timeframe).rows(int(indicators.at.timestamp()))
-        question = Question(indicators=indicators, rows=rows, deadline=0.0, previous=previous)
+        known = self._known(fact)
+        try:
+            office, indicators = self.office(fact.config), self._decided_upon(known, fact)
+        except Lost as reason:
+            return str(reason)
+        question = Question(indicators=indicators, rows=known.rows(indicators), deadline=0.0, previous=previous)
         views = []
         for choice in office.settings.engines:
             engine = office.engines.get(choice.name)
@@ -254,27 +237,18 @@ def view_of(engine: Engine, question: Question) -> View:
 
 
 def at_once(work: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that never waits. Raises EngineWaits where it does."""
+    """The result of a coroutine that never waits. Raises Lost where it does."""
     try:
         work.send(None)
     except StopIteration as done:
         result: T = done.value
         return result
     work.close()
-    raise EngineWaits("an engine waits for something before it answers, and nothing of that is on the tape")
+    raise Lost("an engine waits for something before it answers, and nothing of that is on the tape")
 
 
 def _setup(settings: DecisionSettings, choice: Any) -> Setup:
     return Setup(choice, settings, SystemClock(), report=lambda error: None)  # noqa: ARG005
-
-
-def _bar_of(fact: Prompt | Signal | Abstention) -> str:
-    return f"{fact.timeframe}|{fact.at.isoformat()}"
-
-
-def _forget(calls: dict[tuple[str, str], list[ModelCall]]) -> None:
-    while len(calls) > KEPT:
-        del calls[next(iter(calls))]
 
 
 def create(changes: Mapping[str, Any] | None = None) -> Recomputing:

@@ -7,16 +7,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import get_args
 
 from services.execution.origin import outcome_id
 from shared.domain.decisions import Decision
-from shared.domain.orders import Fill, Intent, Order, Outcome
+from shared.domain.fact import Fact
+from shared.domain.orders import Fill, Intent, Order, OrderStatus, Outcome
+from shared.domain.portfolio import Position
 from shared.domain.trading import Command, TradeSettings, TradingEffective, TradingSwitch
 from shared.journal.replay import MILLISECOND, Absent, Made, Seen
 from shared.trading.increments import plain
 from shared.trading.lifecycle import OVER
 
 ZERO = Decimal(0)
+STATUSES: tuple[OrderStatus, ...] = get_args(OrderStatus)
 # An average is told rounded to its last digit, and by some brokers to two digits.
 DIGITS = -2
 EXACT = Decimal("1e-12")
@@ -51,6 +55,8 @@ class Chains:
     final: set[str] = field(default_factory=set)
     origins: dict[str, tuple[str, str, int]] = field(default_factory=dict)  # of chains: origin id, symbol, place of the newest step
     executed: defaultdict[str, Executed] = field(default_factory=lambda: defaultdict(Executed))
+    reports: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # of orders that others name, by the broker's id
+    reported: set[str] = field(default_factory=set)  # those that are here
     orders: dict[str, tuple[Order, int]] = field(default_factory=dict)  # the newest state of each
     intents: dict[str, Intent] = field(default_factory=dict)
     revisions: defaultdict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))  # of what is changed by revision
@@ -63,9 +69,11 @@ class Chains:
         self.last = seen.place
         if not seen.before:
             self.began = self.began or fact.made_at
+        self._named(fact)
         if isinstance(fact, Fill):
             self.executed[fact.order_id].fills[fact.cumulative] = fact
         elif isinstance(fact, Order):
+            self.reported.add(fact.id)
             known = self.orders.get(fact.order_id)
             if known is None or fact.filled_quantity >= known[0].filled_quantity:
                 self.orders[fact.order_id] = (fact, seen.place)
@@ -82,6 +90,12 @@ class Chains:
             self.revisions[seen.topic][fact.revision] = fact.id
         elif isinstance(fact, TradingEffective):
             self.in_force[fact.trading_revision] = fact.id
+
+    def _named(self, fact: Fact) -> None:
+        """What the broker reported of an order is named by what followed from it."""
+        if isinstance(fact, Fill | Outcome | Position):
+            for name in fact.inputs:
+                self.reports[name.partition("|")[0]].add(name)
 
     def _outcome(self, seen: Seen, fact: Outcome) -> None:
         symbol = str(fact.symbol)
@@ -117,6 +131,11 @@ class Chains:
         if abs(average - order.average_price) <= max(unit, order.average_price * EXACT):
             return order
         return order.model_copy(update={"average_price": average})
+
+    def unreported(self, order_id: str | None) -> Iterator[OrderStatus]:
+        """Statuses of an order that others tell of and whose report is not in the journal."""
+        for name in self.reports.get(order_id or "", set()) - self.reported:
+            yield from (status for status in STATUSES if name.split("|")[1] == status)
 
     # ---- what is not there -----------------------------------------------------------------------------------------------------
     def absent(self) -> Iterator[Absent]:

@@ -136,6 +136,9 @@ class Recomputing:
             if state != fact.state and not self._chains.is_past(seen.place):
                 yield Made(seen, lost="the report behind an intent's step comes after the journal's end")
                 return
+            if state != fact.state and fact.state in {advance(before.state, one) for one in self._chains.unreported(fact.order_id)}:
+                yield Made(seen, lost="the report behind an intent's step is not in the journal")
+                return
             scribe = scribe_of(fact, fact.recorded_at)
             yield Made(seen, scribe.next_intent(before, state, detail=fact.detail, order_id=fact.order_id))
 

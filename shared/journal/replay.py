@@ -23,6 +23,7 @@ from typing import Any, Protocol
 from shared.bus.topics import topic_of
 from shared.domain.errors import FactInvalid
 from shared.domain.fact import Fact
+from shared.domain.orders import Intent, Order, Outcome
 from shared.journal.decided import alike, difference, hash_of
 from shared.journal.files import JournalEntry, place
 
@@ -206,7 +207,7 @@ class Replay:
         self._share = share
         self._known: set[str] = set()
         self._named: dict[str, Absent] = {}
-        self._since: dict[str, datetime] = {}
+        self._ours: set[str] = set()  # of those named, what was written since this journal began
         self.marks: dict[str, Mark] = dict.fromkeys(watched, INPUT)
         self._place = 0
         self._first: datetime | None = None
@@ -227,7 +228,7 @@ class Replay:
         for part in self._parts:
             self._file(part.end())
         report = self.report
-        report.absent += [one for name, one in self._named.items() if name not in self._known and not self._earlier(name)]
+        report.absent += [one for name, one in self._named.items() if name not in self._known and self._belongs(name)]
         report.absent.sort(key=lambda one: one.place)
         report.differences.sort(key=lambda one: one.place)
         return report
@@ -258,7 +259,7 @@ class Replay:
                 self.report.unread.append(f"{entry.key} at {entry.cursor}: {error}")
             return
         seen = Seen(self._place, name, part, fact, before)
-        self._note_inputs(seen)
+        self._note_inputs(seen, entry.written_at)
         for one in self._parts:
             self._file(one.take(seen))
 
@@ -267,25 +268,38 @@ class Replay:
             return False
         return bool(self._symbols and symbol not in self._symbols) or (self._share is not None and not self._share.has(symbol))
 
-    def _note_inputs(self, seen: Seen) -> None:
+    def _note_inputs(self, seen: Seen, written: datetime) -> None:
         self._known.add(seen.fact.id)
         if not seen.before:
             for needed in seen.fact.inputs:
-                if needed not in self._named:
-                    self._named[needed] = Absent(needed, seen.fact.id, seen.place)
-                    self._since[needed] = getattr(seen.fact, "submitted_at", None) or seen.fact.at
+                if needed not in self._known and needed not in self._ours:  # a cause stands before what it led to, as a rule
+                    self._named.setdefault(needed, Absent(needed, seen.fact.id, seen.place))
+                    if self._first is not None and self._earliest(needed, seen.fact, written) >= self._first:
+                        self._ours.add(needed)
 
-    def _earlier(self, name: str) -> bool:
-        """Whether a fact that is not here may well have been written before this journal begins, or is none that is kept."""
-        topic = topic_of(name)
-        if name.startswith(NAMES_ONLY) or (topic is not None and not topic.history) or self._first is None:
-            return True
+    def _earliest(self, name: str, naming: Fact, written: datetime) -> datetime:
+        """When what a fact names can have been written at the earliest.
+
+        What is of the same bar, and what an outcome tells of, was so a moment before it; an order's intent as the order was sent.
+        """
         if moment := _MOMENT.search(name):
-            # What is of the very bar of the fact that names it was made a moment before it.
-            return datetime.fromisoformat(moment[0]) < min(self._first, self._since[name])
-        if topic is not None and topic.scope == "global":
-            return topic.name not in self._topics
-        return self._since[name] < self._first
+            at = datetime.fromisoformat(moment[0])
+            return written if at == naming.at else at
+        if isinstance(naming, Order):
+            return naming.submitted_at or naming.at
+        if isinstance(naming, Intent):
+            begun = naming.revision == 1 or f"{naming.intent_id}|0" in self._known
+            return written if begun and name.startswith(naming.intent_id) else naming.at
+        return written if isinstance(naming, Outcome) and name != naming.origin_id else naming.at
+
+    def _belongs(self, name: str) -> bool:
+        """Whether a fact that is not here must be: one that is kept, and cannot have been written before this journal begins."""
+        topic = topic_of(name)
+        if name.startswith(NAMES_ONLY) or (topic is not None and not topic.history):
+            return False
+        if topic is not None and topic.scope == "global" and not _MOMENT.search(name):
+            return topic.name in self._topics
+        return name in self._ours
 
     def _file(self, found: Iterable[Made | Absent]) -> None:
         for one in found:

@@ -98,6 +98,31 @@ async def test_of_a_repaired_answer_both_calls_are_needed(memory: Callable[[], B
     assert "the call that a repair repairs is not in the journal" in report.lost
 
 
+@pytest.mark.parametrize("topic", ["bar", "indicators", "decision"])
+async def test_what_follows_a_missing_fact_is_lost_and_never_said_to_differ(
+    memory: Callable[[], Bus], ollama: ScriptedOllama, topic: str
+) -> None:
+    entries = await recorded(memory, ollama)
+    lost = set()
+    for number in range(sum(topic_of(entry) == topic for entry in entries)):
+        report = replayed(without(entries, topic, number=number)[0])
+        assert report.differences == []
+        lost |= report.lost.keys()
+    assert lost >= {
+        "bar": {"a bar before it is not in the journal"},
+        "indicators": {"the indicators of a bar before it are not in the journal"},
+        "decision": {"the decision before it is not in the journal"},
+    }[topic]
+
+
+async def test_what_is_altered_after_a_missing_decision_is_found_all_the_same(memory: Callable[[], Bus], ollama: ScriptedOllama) -> None:
+    entries, _ = without(await recorded(memory, ollama), "decision", which=lambda fact: fact["symbol"] == "AAPL", number=2)
+    altered, fact_id = changed(
+        entries, "decision", lambda fact: fact.update(score=fact["score"] + 1), which=lambda fact: fact["symbol"] == "AAPL", number=2
+    )
+    assert [one.fact_id for one in replayed(altered).differences] == [fact_id]
+
+
 async def test_other_engines_decide_otherwise_and_the_same_ones_the_same(memory: Callable[[], Bus], ollama: ScriptedOllama) -> None:
     entries = await recorded(memory, ollama)
     same = "rules:1,rules:demo_pulse:0.5:shadow,llm:1"

@@ -110,6 +110,35 @@ def test_what_is_named_and_not_there_is_absent_but_not_what_lies_before_the_jour
     assert not Replay([Parrot()]).run([entry(facts.decision(inputs=("decision|BTC/USD|5m|2026-01-01T00:00:00Z",)), 0)]).absent
 
 
+def ordered(at: datetime, sent: datetime | None) -> list[Fact]:
+    """A bar's decision, its intent in three steps with the broker's order between them, and the outcome; each names the one before it."""
+    chosen = facts.decision(at=at, inputs=())
+    first = facts.intent(at=at, inputs=(chosen.id,))
+    handed = facts.intent(at=at, revision=1, state="submitted", inputs=(first.id,))
+    order = facts.order(at=at, submitted_at=sent, inputs=(handed.id,))
+    working = facts.intent(at=at, revision=2, state="working", inputs=(handed.id,))
+    return [chosen, first, handed, order, working, facts.outcome(at=at, inputs=(chosen.id, working.id, order.id))]
+
+
+@pytest.mark.parametrize("sent", [START + timedelta(seconds=2), None])
+@pytest.mark.parametrize("missing", range(5))
+def test_what_a_bar_led_to_is_missed_though_it_closed_before_the_journal_began(missing: int, sent: datetime | None) -> None:
+    story = ordered(START - timedelta(seconds=1), sent)
+    entries = [entry(fact, number) for number, fact in enumerate([facts.trading("on"), *story])]
+    assert Replay([]).run(entries).absent == []
+    del entries[missing + 1]
+    assert [one.fact_id for one in Replay([]).run(entries).absent] == [story[missing].id]
+
+
+def test_what_stands_since_yesterday_is_not_missed() -> None:
+    yesterday = START - timedelta(hours=20)
+    working = ordered(yesterday, yesterday)[4]
+    filled = facts.order(at=yesterday, submitted_at=yesterday, inputs=(working.id,))
+    last = facts.intent(at=yesterday, revision=3, state="filled", inputs=(working.id,))
+    entries = [entry(fact, number) for number, fact in enumerate((facts.trading("on"), filled, last))]
+    assert Replay([]).run(entries).absent == []
+
+
 def test_an_entry_that_was_taken_out_is_known_by_the_one_after_it(tmp_path: Path) -> None:
     JournalFiles(tmp_path).append(story())
     entries = list(read(tmp_path))
