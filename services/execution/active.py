@@ -277,7 +277,7 @@ class Active:
         anything more is sent. Raises BusError.
         """
         self._process.log.warning("redis_restarted")
-        self.desk.books.reconciled = False
+        self.desk.books.reconciled, self.desk.robbed = False, True
         self.desk.reconcile_wanted.set()
         self.desk.switch_changed.set()
         await self._process.bus.raise_fence(self._symbols, self.desk.scribe.fence)

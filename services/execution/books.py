@@ -261,19 +261,20 @@ class Books:
     def entering(self, symbol: str | None = None) -> Decimal:
         """Value of everything that works towards more exposure, other people's orders included."""
         ours = sum((self.remaining_entry_value(one) for one in self.working_entries(symbol)), ZERO)
-        foreign = (order for order in self.open_orders(symbol) if (not self.is_ours(order) or self._lost(order)) and self._adds(order))
+        foreign = (order for order in self.open_orders(symbol) if (not self.is_ours(order) or self._lost(order)) and self.adds(order))
         return ours + sum(
             (order.remaining * (order.terms.limit_price or order.terms.stop_price or self._mark(order.symbol)) for order in foreign), ZERO
         )
 
     def orphans(self) -> list[BrokerOrder]:
         """Entries of ours that work although the journal has lost why."""
-        return [order for order in self.orders.values() if self._lost(order) and order.terms.stop_price is None and self._adds(order)]
+        return [order for order in self.orders.values() if self._lost(order) and order.terms.stop_price is None and self.adds(order)]
 
     def _lost(self, order: BrokerOrder) -> bool:
         return order.client_order_id.startswith("tm-") and self.intent(order.client_order_id) is None
 
-    def _adds(self, order: BrokerOrder) -> bool:
+    def adds(self, order: BrokerOrder) -> bool:
+        """Whether it works towards more exposure."""
         held = self.held(order.symbol)
         return held == 0 or (held > 0) == (order.terms.side == "buy")
 

@@ -57,6 +57,7 @@ class Desk:
     dirty     set when positions or money changed and are to be asked for
     guarded   symbols whose protection is to be looked at
     full      Redis is nearly full: entries stop
+    robbed    Redis came back and may have lost something
     since     when this process became the active one, by Redis' clock
     """
 
@@ -73,6 +74,7 @@ class Desk:
     acting: bool = False
     not_acting: str = "execution is starting"
     full: bool = False
+    robbed: bool = False
     keys_refused: str = ""
     dirty: asyncio.Event = field(default_factory=asyncio.Event)
     guard_wanted: asyncio.Event = field(default_factory=asyncio.Event)
@@ -127,6 +129,12 @@ class Desk:
         at = origin.stored or origin.made_at
         old = at < self.since - self.limits.max_decision_age - ON_ITS_WAY
         return origin.action != "hold" and not old and min(at, origin.made_at) <= self.since
+
+    def differ(self, symbol: str, what: str, ours: str, broker: str) -> None:
+        """The broker says otherwise: logged with both sides, counted and shown."""
+        self.books.differ(self.clock.now(), symbol, what, ours, broker)
+        self.process.counters["differences"] += 1
+        self.process.log.warning("difference", symbol=symbol, what=what, ours=ours, broker=broker)
 
     def guard(self, symbol: str) -> None:
         """Asks for a look at the symbol's protection."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from services.execution.adopting import adopt, hand_over
 from services.execution.broker import BrokerOrder
 from services.execution.desk import Desk
 from services.execution.following import Following
@@ -70,21 +71,10 @@ class Path:
         for leg in ("entry", "exit") if origin.kind == "decision" else (origin.leg,):
             name = client_order_id(books.account_id, origin.id, leg)
             if found := books.intent(name):
-                return found
+                return found if found.origin_id == origin.id else hand_over(self._desk, self._following, origin, leg, found)
             if order := books.order_of(name):
-                return self._adopted(origin, leg, order)
+                return adopt(self._desk, self._following, origin, leg, order)
         return None
-
-    def _adopted(self, origin: Origin, leg: str, order: BrokerOrder) -> Intent:
-        """The broker has an order of this origin that the journal has lost."""
-        desk = self._desk
-        desk.books.differ(desk.clock.now(), origin.symbol, "an order of ours", "no intent", f"order {order.order_id} {order.status}")
-        desk.process.log.warning("difference", symbol=origin.symbol, ours="no intent", broker=f"order {order.order_id} {order.status}")
-        intent = desk.scribe.intent(origin, leg, order.terms, increases=leg == "entry", reference=order.average_price, inputs=())
-        desk.books.put_intent(intent)
-        desk.tell(intent)
-        self._following.show(intent, order)
-        return desk.books.intent(intent.client_order_id) or intent
 
     def _pending(self, origin: Origin) -> Intent | None:
         found = self._standing(origin)

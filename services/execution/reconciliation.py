@@ -7,15 +7,17 @@ not place are shown and left alone. Until it has finished once, nothing new is s
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from services.execution.accounting import Accounting
+from services.execution.adopting import adopt_lost
 from services.execution.broker import BrokerOrder, BrokerPosition
 from services.execution.desk import Desk
 from services.execution.following import Following, origin_of
 from services.execution.resolving import Resolving
 from shared.bus.port import Ref
-from shared.bus.topics import FILL
+from shared.bus.topics import FILL, INTENT
 from shared.domain.errors import OrderNotFound, TradingError
 from shared.trading.increments import plain
 
@@ -76,30 +78,38 @@ class Reconciliation:
         Raises what the broker raises; then nothing counts as reconciled that did not before.
         """
         async with self._one_at_a_time:
-            desk, books = self._desk, self._desk.books
-            before = books.differences
-            began = desk.clock.now()
-            since = self._since(began, ROUTINE_OVERLAP if routine else OVERLAP)
-            await self._take_orders(since)
-            await self._take_fills(since)
-            asked_at = desk.clock.monotonic()
-            account, positions, _, _ = await asyncio.gather(
-                desk.broker.account(), desk.broker.positions(), desk.read_clock(), self._accounting.read_flows()
-            )
-            books.take_account(account, asked_at=asked_at)
-            self._take_positions(positions, asked_at)
-            for position in positions:
-                await desk.asset(position.symbol)
-            self._resolve()
-            self._accounting.reconciled_at = began
-            books.reconciled = True
-            self._accounting.settle()
-            self._sweep(began)
-            desk.switch_changed.set()
-            for symbol in {*books.positions, *(order.symbol for order in books.orders.values())}:
-                desk.guard(symbol)
-            desk.process.counters["reconciliations"] += 1
-            return books.differences - before
+            robbed, self._desk.robbed = self._desk.robbed, False
+            try:
+                return await self._once(routine=routine, robbed=robbed)
+            except TradingError:
+                self._desk.robbed |= robbed
+                raise
+
+    async def _once(self, *, routine: bool, robbed: bool) -> int:
+        desk, books = self._desk, self._desk.books
+        before = books.differences
+        began = desk.clock.now()
+        since = self._since(began, ROUTINE_OVERLAP if routine else OVERLAP)
+        await self._take_orders(since, robbed=robbed)
+        await self._take_fills(since, robbed=robbed)
+        asked_at = desk.clock.monotonic()
+        account, positions, _, _ = await asyncio.gather(
+            desk.broker.account(), desk.broker.positions(), desk.read_clock(), self._accounting.read_flows()
+        )
+        books.take_account(account, asked_at=asked_at)
+        self._take_positions(positions, asked_at)
+        for position in positions:
+            await desk.asset(position.symbol)
+        self._resolve()
+        self._accounting.reconciled_at = began
+        books.reconciled = True
+        self._accounting.settle()
+        self._sweep(began)
+        desk.switch_changed.set()
+        for symbol in {*books.positions, *(order.symbol for order in books.orders.values())}:
+            desk.guard(symbol)
+        desk.process.counters["reconciliations"] += 1
+        return books.differences - before
 
     def _since(self, now: datetime, overlap: timedelta) -> datetime:
         last = self._accounting.reconciled_at
@@ -107,7 +117,7 @@ class Reconciliation:
         return min([last or now - FIRST_LOOK, *unresolved]) - overlap
 
     # ---- orders and fills ------------------------------------------------------------------------------------------------------
-    async def _take_orders(self, since: datetime) -> None:
+    async def _take_orders(self, since: datetime, *, robbed: bool) -> None:
         desk, books = self._desk, self._desk.books
         known = set(books.orders)
         standing = await desk.broker.open_orders()
@@ -121,6 +131,17 @@ class Reconciliation:
         for order_id in known - told.keys():
             if order_id in books.orders:
                 await self._ask(books.orders[order_id])
+        await adopt_lost(desk, self._following, told.values())
+        if robbed:
+            await self._tell_again(told.values())
+
+    async def _tell_again(self, orders: Iterable[BrokerOrder]) -> None:
+        """What Redis lost and we know, where that is longer ago than the recorder remembers."""
+        desk, books = self._desk, self._desk.books
+        for order in orders:
+            intent = books.intent(order.client_order_id)
+            if intent is not None and not await desk.process.bus.exists(Ref(INTENT, order.symbol), intent.id):
+                desk.tell(intent, desk.scribe.order(books.order(order.order_id) or order, ours=True, intent=intent))
 
     async def _ask(self, order: BrokerOrder) -> None:
         """An open order that no list mentions: absence from a list proves nothing, its own answer does."""
@@ -135,27 +156,24 @@ class Reconciliation:
     def _compare(self, seen: BrokerOrder) -> None:
         desk, books = self._desk, self._desk.books
         known = books.order(seen.order_id)
-        if desk.clock.now() - seen.at < RECENT:
-            return
-        if known is None:
-            if books.is_ours(seen) and books.intent(seen.client_order_id) is None and seen.parent_id is None and seen.open:
-                self._difference(seen.symbol, "an order of ours", "unknown", f"{seen.status} {seen.client_order_id}")
-            return
-        if (known.status, known.filled) != (seen.status, seen.filled):
+        if known is not None and desk.clock.now() - seen.at >= RECENT and (known.status, known.filled) != (seen.status, seen.filled):
             ours, theirs = f"{known.status}, filled {plain(known.filled)}", f"{seen.status}, filled {plain(seen.filled)}"
-            self._difference(seen.symbol, f"order {seen.order_id}", ours, theirs)
+            desk.differ(seen.symbol, f"order {seen.order_id}", ours, theirs)
 
-    async def _take_fills(self, since: datetime) -> None:
+    async def _take_fills(self, since: datetime, *, robbed: bool) -> None:
         desk, bus = self._desk, self._desk.process.bus
         for fill in await desk.broker.fills_since(since):
             order = desk.books.order(fill.order_id)
-            if not desk.books.knows_fill(fill) and await bus.exists(Ref(FILL, fill.symbol), fill.fill_id):
+            known = desk.books.knows_fill(fill)
+            told = (robbed or not known) and await bus.exists(Ref(FILL, fill.symbol), fill.fill_id)
+            if told and not known:
                 desk.books.take_fill(fill)  # told long ago, and forgotten here: it counts once
                 continue
+            if known and robbed and not told:
+                desk.tell(desk.scribe.fill(fill, order))
             if self._following.take_fill(fill) and order is not None and desk.clock.now() - fill.at >= RECENT:
-                self._difference(
-                    fill.symbol, f"a fill of order {fill.order_id}", "unknown", f"{plain(fill.quantity)} at {plain(fill.price)}"
-                )
+                theirs = f"{plain(fill.quantity)} at {plain(fill.price)}"
+                desk.differ(fill.symbol, f"a fill of order {fill.order_id}", "unknown", theirs)
 
     # ---- positions -------------------------------------------------------------------------------------------------------------
     def _take_positions(self, found: list[BrokerPosition], asked_at: float) -> None:
@@ -165,7 +183,7 @@ class Reconciliation:
         for position in changed:
             was = before.get(position.symbol)
             if was is not None and was != position.quantity:
-                self._difference(position.symbol, "position", plain(was), plain(position.quantity))
+                desk.differ(position.symbol, "position", plain(was), plain(position.quantity))
         desk.tell(*(desk.position_fact(position.symbol) for position in changed))
 
     # ---- intents ---------------------------------------------------------------------------------------------------------------
@@ -186,8 +204,3 @@ class Reconciliation:
                 self._following.say(
                     origin_of(intent), "failed", "interrupted", "it was recorded and never sent", intent=given_up, final=True
                 )
-
-    def _difference(self, symbol: str, what: str, ours: str, broker: str) -> None:
-        self._desk.books.differ(self._desk.clock.now(), symbol, what, ours, broker)
-        self._desk.process.counters["differences"] += 1
-        self._desk.process.log.warning("difference", symbol=symbol, what=what, ours=ours, broker=broker)

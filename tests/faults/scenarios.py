@@ -70,6 +70,8 @@ def catalogue() -> list[Scenario]:
         "Redis is killed, one stands by": redis_dies(standby=True, away=5.0),
         "Redis loses its last second": redis_dies(loses=1),
         "Redis loses its last second while answers get lost": redis_dies(loses=1, faults=({**LOST_ANSWER, "probability": 0.5},)),
+        "Redis loses two rounds and is away past the lease": redis_dies(loses=2, away=5.0),
+        "Redis loses two rounds and is away past the lease, one stands by": redis_dies(loses=2, away=5.0, standby=True),
         "Redis is frozen for a second": redis_freezes(1.2),
         "Redis is frozen for ten seconds": redis_freezes(10.0),
         "Redis is frozen for ten seconds, one stands by": redis_freezes(10.0, standby=True),

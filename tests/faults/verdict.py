@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from services.execution.adopting import LOST
 from shared.domain.orders import UNRESOLVED_STATES, client_order_id
 from tests.books import duplicates, faults_against_the_broker, newest
 from tests.faults.world import World
@@ -37,6 +38,7 @@ def of_decisions(world: World) -> list[str]:
     outcomes = world.outcomes()
     kept = world.kept()
     account = world.latest_account()
+    adopted = {one.client_order_id for one in world.every_symbol("intent") if one.origin_id.startswith(LOST)}
     found: list[str] = []
     for name in world.decided.keys() | kept:
         sent = [one for leg in ("entry", "exit") if (one := client_order_id(account, name, leg)) in posted]
@@ -44,8 +46,8 @@ def of_decisions(world: World) -> list[str]:
         filled = [one for one in at_broker if Decimal(posted[one]["filled_qty"] or 0)]
         chain = outcomes.get(name, [])
         if not chain:
-            # Redis was robbed of it before anything was done about it: then nothing may have been done.
-            if at_broker or name in kept or not world.loses:
+            # Redis was robbed of it: then nothing may have been done, or what was done was found at the broker and is marked.
+            if set(at_broker) - adopted or name in kept or not world.loses:
                 found.append(f"{name} has no outcome, and {len(at_broker)} orders")
             continue
         last, ids = chain[-1], [one.id for one in chain]

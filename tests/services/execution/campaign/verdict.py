@@ -199,15 +199,8 @@ class Verdict:
             for order in book.orders.values():
                 if order.symbol == symbol and order.client_order_id.startswith("tm-"):
                     state = states.get(order.client_order_id)
-                    if state is None:  # Redis lost the decision as well, or it is protection, which is placed anew
-                        assert order.client_order_id not in self.names(), f"order {order.id} has no intent"
-                        continue
+                    assert state is not None, f"order {order.id} has no intent"
                     assert (state.state in OVER) == (not order.open), f"order {order.id} is {order.status}, its intent {state.state}"
-
-    def names(self) -> set[str]:
-        """Client order ids of what the journal still knows to have been decided."""
-        known = [one.id for one in self.stage.decisions if self.recorded(one)]
-        return {client_order_id("simulated", one, leg) for one in known for leg in ("entry", "exit")}
 
     async def positions(self) -> None:
         account = self.stage.venue._account
