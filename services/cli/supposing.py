@@ -17,7 +17,7 @@ from services.cli.replaying import Asked, parts
 from services.cli.session import print_json
 from shared.domain.decisions import Decision
 from shared.domain.fact import Fact
-from shared.domain.orders import OrderTerms, Outcome
+from shared.domain.orders import Intent, OrderTerms, Outcome
 from shared.journal.files import JournalEntry
 from shared.journal.replay import IDLE, Seen, where
 from shared.risk.witness import asset_of
@@ -84,8 +84,8 @@ class Prices:
     halves: dict[str, list[Decimal]] = field(default_factory=dict)
     cash: Decimal | None = None
 
-    def take(self, fact: Outcome) -> None:
-        told = fact.checks[0].seen if fact.checks else None
+    def take(self, fact: Outcome | Intent) -> None:
+        told = fact.seen if isinstance(fact, Intent) else fact.checks[0].seen if fact.checks else None
         if told is None or "bid" not in told or "ask" not in told:
             return
         symbol, bid, ask = str(fact.symbol), Decimal(told["bid"]), Decimal(told["ask"])
@@ -140,7 +140,7 @@ def suppose(asked: Asked, given: Sequence[str], *, as_json: bool) -> int:
 def supposed(asked: Asked, changes: Changes) -> Answer:
     prices = Prices()
     for entry in asked.entries():
-        if entry.key.startswith("outcome:"):
+        if entry.key.startswith(("intent:", "outcome:")):
             prices.take(entry.fact())  # type: ignore[arg-type]
     account = importlib.import_module("services.execution.supposing")
     cash = prices.cash or Decimal(100_000)

@@ -6,82 +6,62 @@ fact is looked at a second later, since what it names may have been written in t
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from services.execution.adopting import LOST
+from services.execution.asked import Asked, Recent
 from services.execution.chains import Chains
 from services.execution.following import ending, origin_of
-from services.execution.moment import Moment, Recorded, named, plan, scribe_of
+from services.execution.moment import scribe_of
 from services.execution.origin import Origin, of_command, of_decision, of_protection
 from services.execution.recalling import told
-from services.execution.settings import ExecutionSettings
 from services.execution.submitting import Stop, Want
 from shared.domain.decisions import Decision
-from shared.domain.errors import ConfigurationInvalid
 from shared.domain.orders import Fill, Intent, Order, Outcome
 from shared.domain.portfolio import Position
 from shared.domain.trading import Command, Configuration, Halt, Pause, TradeSettings, TradingSwitch
 from shared.journal.replay import MILLISECOND, NAMES_ONLY, Absent, Made, Seen
-from shared.risk.checks import Finding
+from shared.risk.checks import Finding, seen_by, untold
 from shared.risk.limits import CODES, kind_of
-from shared.risk.witness import situation
-from shared.runtime.recorded import settings_of, unlike
 from shared.trading.lifecycle import _STEPS, advance
-from shared.trading.states import Barrier, Switches
+from shared.trading.states import Barrier
 from shared.trading.targets import aim
 
 PATIENCE = 1_000 * MILLISECOND
-NEAR = 2 * MILLISECOND  # within which facts may have been written in one moment
-POSITIONS = 100  # of a symbol, remembered
-KEPT = 20_000
 ZERO = Decimal(0)
 # Outcomes that need nobody to be asked, and follow from the decision and what is held alone.
 AIMS = frozenset({"hold", "already_flat", "position_stands"})
-
-
-class Recent(OrderedDict[str, Any]):
-    def put(self, key: str, value: Any) -> None:
-        self[key] = value
-        if len(self) > KEPT:
-            self.popitem(last=False)
+TAKEN = (Configuration, Decision, Command, TradingSwitch, Halt, Pause, TradeSettings, Intent, Order, Fill, Outcome, Position)
 
 
 class Recomputing:
     """`changes` are settings (limits, sizing) to be judged by instead of those that were in force."""
 
     def __init__(self, changes: Mapping[str, Any] | None = None) -> None:
-        self._changes = dict(changes or {})
-        self._settings: dict[str, ExecutionSettings | str] = {}
-        self._facts = Recent()  # by id
+        self._asked = Asked(changes)
+        self._facts = self._asked.facts
         self._orders: defaultdict[str, dict[str, Order]] = defaultdict(dict)  # by client order id, by fact id
         self._steps: defaultdict[str, dict[str, Seen]] = defaultdict(dict)  # intents of a gate that is not known yet, by client order id
-        self._sizings: list[tuple[int, TradeSettings]] = []
-        self._positions: defaultdict[str, deque[tuple[int, Position]]] = defaultdict(lambda: deque(maxlen=POSITIONS))
         self._waiting: deque[Seen] = deque()
         self._newest: dict[str, datetime] = {}  # the newest decided bar's close, by symbol
-        self._plans = Recent()
+        self._looked = Recent()  # what came of the gate's newest look at each intent that tells it, by client order id
         self._chains = Chains()
-        self.notes: list[str] = []
+        self.notes = self._asked.notes
 
     # ---- every fact ------------------------------------------------------------------------------------------------------------
     def take(self, seen: Seen) -> Iterator[Made | Absent]:
         fact = seen.fact
+        if isinstance(fact, TAKEN):
+            self._asked.take(seen)
         if isinstance(fact, Configuration):
-            if fact.process == "execution" and fact.config not in self._settings:
-                self._settings[fact.config] = self._read(fact)
             return
-        if isinstance(fact, Decision | Command | TradingSwitch | Halt | Pause | TradeSettings | Intent | Order | Fill | Outcome | Position):
-            self._facts.put(fact.id, fact)
-        if isinstance(fact, TradeSettings):
-            self._sizings.append((seen.place, fact))
-        elif isinstance(fact, Decision):
+        if isinstance(fact, Decision):
             self._newest[str(fact.symbol)] = max(fact.at, self._newest.get(str(fact.symbol), fact.at))
-        elif isinstance(fact, Position):
-            self._positions[str(fact.symbol)].append((seen.place, fact))
         elif isinstance(fact, Order):
             self._orders[fact.client_order_id][fact.id] = fact
         self._chains.take(seen)
@@ -97,18 +77,6 @@ class Recomputing:
         for steps in self._steps.values():
             yield from (Made(seen, lost=untold) for seen in steps.values())
         yield from self._chains.absent()
-
-    def _read(self, fact: Configuration) -> ExecutionSettings | str:
-        try:
-            settings = settings_of(ExecutionSettings, fact, **self._changes)
-        except ConfigurationInvalid as error:
-            return f"configuration {fact.config} of execution cannot be used here: {error}"
-        if not self._changes and (note := unlike(settings, fact)):
-            self.notes.append(note)
-        return settings
-
-    def settings(self, config: str) -> ExecutionSettings | str:
-        return self._settings.get(config) or f"configuration {config} of execution is not in the journal"
 
     def _made(self, seen: Seen) -> Iterator[Made | Absent]:
         fact = seen.fact
@@ -126,11 +94,13 @@ class Recomputing:
     def _intent(self, seen: Seen, fact: Intent) -> Iterator[Made]:
         before = self._facts.get(fact.inputs[0]) if fact.inputs else None
         if fact.revision == 0:
-            self._steps[fact.client_order_id][fact.id] = seen  # made once what its gate saw is told
+            yield from self._passed(seen, fact, None)
         elif not isinstance(before, Intent):
             yield Made(seen, lost="the step before an intent's is not in the journal")
+        elif before.origin_id != fact.origin_id:
+            yield Made(seen, lost="whose the order was became known only after it had been adopted")
         elif fact.state == "submitted" and before.state == "intent":
-            self._steps[fact.client_order_id][fact.id] = seen
+            yield from self._passed(seen, fact, before)
         else:
             state = self._state(before, fact)
             if state != fact.state and not self._chains.is_past(seen.place):
@@ -142,6 +112,24 @@ class Recomputing:
             scribe = scribe_of(fact, fact.recorded_at)
             yield Made(seen, scribe.next_intent(before, state, detail=fact.detail, order_id=fact.order_id))
 
+    def _passed(self, seen: Seen, fact: Intent, before: Intent | None) -> Iterator[Made]:
+        """A step that a gate let pass: what that saw stands in it or in the step before it, or else is told by an outcome later on."""
+        if fact.seen is not None:
+            origin = self._origin(fact)
+            decided = origin if isinstance(origin, str) else self._asked.plan(origin, seen.place, fact, fact.seen, before)
+            self._looked.put(fact.client_order_id, decided)
+        elif before is not None and before.seen is not None:
+            decided = self._looked[fact.client_order_id]
+        else:
+            self._steps[fact.client_order_id][fact.id] = seen
+            return
+        if isinstance(decided, str):
+            yield Made(seen, lost=decided)
+        elif isinstance(decided, Stop):
+            yield Made(seen, fact.model_copy(update={"state": "abandoned", "detail": decided.barrier.reason}))
+        else:
+            yield Made(seen, self._intent_again(fact, decided))
+
     def _state(self, before: Intent, fact: Intent) -> Any:
         """The state that the table gives: what was recorded, where a report or a step of ours leads there."""
         reached = {state for (was, _), state in _STEPS.items() if was == before.state}
@@ -149,7 +137,7 @@ class Recomputing:
         return fact.state if fact.state in {*reached, *shown} else shown[-1] if shown else before.state
 
     def _settle_steps(self, outcome: Outcome, decided: Want | Stop | str) -> Iterator[Made]:
-        """The intents that waited for what their gate saw. Asked again, only the last look is told."""
+        """Of a journal whose outcomes tell what the gate saw: the intents that waited for it. Asked again, only the last look is told."""
         steps = sorted(self._steps.pop(outcome.client_order_id or "", {}).values(), key=lambda one: one.place)
         handed = [seen for seen in steps if getattr(seen.fact, "state", "") == "submitted"]
         for seen in steps:
@@ -166,16 +154,14 @@ class Recomputing:
         scribe = scribe_of(fact, fact.recorded_at)
         if fact.revision:
             before = self._facts[fact.inputs[0]]
-            return scribe.next_intent(before, "submitted", terms=want.terms)
-        reference, origin = self._reference(want), want.origin
+            return scribe.next_intent(before, "submitted", terms=want.terms, seen=seen_by(want.checks) if fact.seen else None)
+        reference, origin = self._asked.reference(want), want.origin
         if origin.kind == "protection":  # it names itself only once it is told of; at first a halt is all that it may have come from
             origin = replace(origin, inputs=tuple(one for one in fact.inputs if one.startswith("halt|")))
-        return scribe.intent(origin, want.leg, want.terms, increases=want.effect == "entry", reference=reference, inputs=want.inputs)
-
-    def _reference(self, want: Want) -> Decimal | None:
-        moment = self._plans[f"moment|{want.origin.symbol}|{want.origin.id}"]
-        price = moment.price(want.origin.symbol)
-        return None if price is None else price.ask if want.terms.side == "buy" else price.bid
+        looked = seen_by(want.checks) if fact.seen else None
+        return scribe.intent(
+            origin, want.leg, want.terms, increases=want.effect == "entry", reference=reference, inputs=want.inputs, seen=looked
+        )
 
     # ---- orders ----------------------------------------------------------------------------------------------------------------
     def _order(self, seen: Seen, fact: Order) -> Made:
@@ -201,17 +187,23 @@ class Recomputing:
         if isinstance(origin, str):
             decided = origin
         elif told_moment is not None:
-            decided = self._plan(origin, seen, fact, told_moment)
+            decided = self._asked.plan(origin, seen.place, fact, told_moment, self._pending(fact))
+        elif fact.checks:
+            decided = self._looked.get(fact.client_order_id or "", "the intent that tells what the gate saw is not in the journal")
         if fact.client_order_id and fact.client_order_id in self._steps and (told_moment is not None or fact.outcome != "submitted"):
             yield from self._settle_steps(fact, decided)
-        if isinstance(origin, str) or (isinstance(decided, str) and told_moment is not None):
+        if isinstance(origin, str) or (isinstance(decided, str) and fact.checks):
             yield Made(seen, lost=str(decided))
+        elif self._stands(fact, origin):
+            yield Made(seen, lost="the newer decision that superseded one is not in the journal")
         else:
             yield self._outcome_again(seen, fact, origin, decided)
 
-    def _origin(self, fact: Outcome) -> Origin | str:
+    def _origin(self, fact: Outcome | Intent) -> Origin | str:
         assert fact.symbol is not None
         found = self._facts.get(fact.origin_id)
+        if fact.origin_id.startswith(LOST):
+            return "the journal had lost what the order was for"
         if fact.origin == "protection":
             leg = fact.origin_id.split("|")[3] if fact.origin_id.count("|") >= 3 else "close"
             origin = of_protection(fact.symbol, fact.at, leg)
@@ -222,43 +214,7 @@ class Recomputing:
         if isinstance(found, Command):
             quantity = found.arguments.get("quantity")
             return of_command(found, fact.symbol, limit=Decimal(str(quantity)) if quantity else None)
-        return f"the {fact.origin} behind an outcome is not in the journal"
-
-    def _plan(self, origin: Origin, seen: Seen, fact: Outcome, moment: Mapping[str, Any]) -> Want | Stop | str:
-        key = f"{origin.symbol}|{origin.id}|{moment.get('now')}"
-        if key not in self._plans:
-            self._plans.put(key, self._plan_anew(origin, seen.place, fact, moment))
-        found: Want | Stop | str = self._plans[key]
-        return found
-
-    def _plan_anew(self, origin: Origin, place: int, fact: Outcome, seen: Mapping[str, Any]) -> Want | Stop | str:
-        settings = self.settings(fact.config)
-        if isinstance(settings, str):
-            return settings
-        standing = {name: self._facts.get(known) for name, known in named(seen).items()}
-        if None in standing.values():
-            return "the switch, the halt or the pause that the gate saw is not in the journal"
-        try:
-            now = situation(seen, Switches(**standing))
-        except (KeyError, ValueError, ArithmeticError, TypeError) as error:
-            return f"what the gate saw cannot be read: {error}"
-        recorded = Recorded(now, self._sizing(place, now.now, fact), self._position(origin.symbol, place, now.now))
-        moment = Moment(origin.symbol, settings, recorded, fact)
-        self._plans.put(f"moment|{origin.symbol}|{origin.id}", moment)
-        return plan(origin, moment, self._pending(fact))
-
-    def _sizing(self, place: int, at: datetime, fact: Outcome) -> TradeSettings | None:
-        """As the intent names it; where none was recorded, the newest by then, in the journal and by the clock."""
-        for seen in self._steps.get(fact.client_order_id or "", {}).values():
-            for name in seen.fact.inputs:
-                if isinstance(found := self._facts.get(name), TradeSettings):
-                    return found
-        known = [one for where, one in self._sizings if where < place]
-        return next((one for one in reversed(known) if one.made_at <= at), known[-1] if known else None)
-
-    def _position(self, symbol: str, place: int, at: datetime) -> Position | None:
-        """As last told then. Clocks of two processes differ, so what stands far behind in the journal was not known, whatever its time."""
-        return next((one for where, one in reversed(self._positions[symbol]) if where < place + NEAR and one.made_at <= at), None)
+        return f"the {fact.origin} behind an {'outcome' if isinstance(fact, Outcome) else 'intent'} is not in the journal"
 
     def _pending(self, fact: Outcome) -> Intent | None:
         """The intent as it stood when the gate was asked once more; None the first time."""
@@ -279,6 +235,8 @@ class Recomputing:
         if order is not None and intent is not None and fact.origin != "command":
             origin = origin_of(intent)
         checks: tuple[Finding, ...] = () if isinstance(decided, str) else decided.checks
+        if fact.checks and fact.checks[0].seen is None:
+            checks = untold(checks)
         scribe = scribe_of(fact, fact.made_at)
         shown = told(order) if order is not None else None
         return Made(seen, scribe.outcome(origin, fact.revision, kind, code, reason, checks=checks, intent=intent, order=shown))
@@ -291,7 +249,7 @@ class Recomputing:
             return "submitted", "submitted", f"the broker has the order ({order.broker_status})"
         if order is not None:
             return ending(told(order), withdrawn=fact.code == "withdrawn")
-        aimed = fact.code in AIMS or (fact.outcome == "skipped" and (fact.code not in CODES or self._stands(fact, origin)))
+        aimed = fact.code in AIMS or (fact.outcome == "skipped" and fact.code not in CODES)
         if aimed and isinstance(decided, str) and (found := self._aimed(seen.place, fact, origin)):
             return kind_of(found.code), found.code, found.reason
         return kind_of(fact.code) if fact.code in CODES else fact.outcome, fact.code, fact.reason
@@ -302,10 +260,10 @@ class Recomputing:
 
     def _aimed(self, place: int, fact: Outcome, origin: Origin) -> Barrier | None:
         """What follows from the decision and what is held; dust counts as nothing."""
-        settings = self.settings(fact.config)
+        settings = self._asked.settings(fact.config)
         if origin.action is None or isinstance(settings, str):
             return None
-        position = self._position(origin.symbol, place, fact.made_at)
+        position = self._asked.position(origin.symbol, place, fact.made_at)
         held = position.quantity if position else ZERO
         limits = settings.limits
         for quantity in (held, ZERO):

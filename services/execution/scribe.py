@@ -74,9 +74,17 @@ class Scribe:
 
     # ---- intents and outcomes --------------------------------------------------------------------------------------------------
     def intent(
-        self, origin: Origin, leg: str, terms: OrderTerms, *, increases: bool, reference: Decimal | None, inputs: Sequence[str]
+        self,
+        origin: Origin,
+        leg: str,
+        terms: OrderTerms,
+        *,
+        increases: bool,
+        reference: Decimal | None,
+        inputs: Sequence[str],
+        seen: dict[str, Any] | None = None,
     ) -> Intent:
-        """The first step of a new intent, in state `intent`."""
+        """The first step of a new intent, in state `intent`. `seen`: by the gate that let it pass."""
         name = client_order_id(self.account, origin.id, leg)
         return Intent(
             **self._common(f"intent|{name}|0", origin.at, origin.symbol, (*origin.inputs, *inputs)),
@@ -92,10 +100,18 @@ class Scribe:
             increases_exposure=increases,
             reference_price=reference,
             recorded_at=self.clock.now(),
+            seen=seen,
         )
 
     def next_intent(
-        self, before: Intent, state: IntentState, *, detail: str = "", order_id: str | None = None, terms: OrderTerms | None = None
+        self,
+        before: Intent,
+        state: IntentState,
+        *,
+        detail: str = "",
+        order_id: str | None = None,
+        terms: OrderTerms | None = None,
+        seen: dict[str, Any] | None = None,
     ) -> Intent:
         revision = before.revision + 1
         now = self.clock.now()
@@ -112,6 +128,7 @@ class Scribe:
                 "detail": detail[:2_000],
                 "order_id": order_id or before.order_id,
                 "terms": terms or before.terms,
+                "seen": seen,
             }
         )
 

@@ -9,7 +9,7 @@ What comes back tells the path how to go on: over with it, ask by client order i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from services.execution.broker import BrokerOrder, Stopped
 from services.execution.desk import Desk
@@ -27,7 +27,7 @@ from shared.domain.errors import (
     TradingError,
 )
 from shared.domain.orders import Intent, IntentState, OrderTerms
-from shared.risk.checks import Finding
+from shared.risk.checks import Finding, seen_by, untold
 from shared.risk.limits import kind_of
 from shared.trading.increments import plain
 from shared.trading.states import Barrier, Effect
@@ -107,6 +107,7 @@ class Submitting:
             if isinstance(want, Stop):
                 return self.stop(origin, want.barrier, want.checks, pending)
             first, handed = self._announce(want)
+            want = replace(want, checks=untold(want.checks))  # what the gate saw stands in the intent, and need not be told again
             self._following.keep_checks(handed, want.checks)
             try:
                 await self._desk.record(first, handed)
@@ -125,10 +126,11 @@ class Submitting:
         increases = want.effect == "entry"
         price = desk.price(want.origin.symbol)
         reference = (price.ask if want.terms.side == "buy" else price.bid) if price else None
+        looked = seen_by(want.checks)
         intent = want.pending or desk.scribe.intent(
-            want.origin, want.leg, want.terms, increases=increases, reference=reference, inputs=want.inputs
+            want.origin, want.leg, want.terms, increases=increases, reference=reference, inputs=want.inputs, seen=looked
         )
-        handed = desk.scribe.next_intent(intent, "submitted", terms=want.terms)
+        handed = desk.scribe.next_intent(intent, "submitted", terms=want.terms, seen=looked if want.pending else None)
         books.put_intent(handed)
         now = desk.clock.monotonic()
         books.sent.append(now)

@@ -40,7 +40,10 @@ class OrderTerms(Value):
 
 
 class Intent(Fact):
-    """What is about to be sent, recorded before it is. One fact per state, `revision` counts them; `intent_id` names the intent itself."""
+    """What is about to be sent, recorded before it is. One fact per state, `revision` counts them; `intent_id` names the intent itself.
+
+    seen  on a step that the gate let pass: all that it saw, so that it can be asked again
+    """
 
     intent_id: str
     account: str
@@ -56,6 +59,7 @@ class Intent(Fact):
     reference_price: Price | None = None
     detail: Text = ""
     recorded_at: Time
+    seen: dict[str, Any] | None = None
 
 
 class Order(Fact):
@@ -93,7 +97,10 @@ OutcomeKind = Literal["executed", "submitted", "skipped", "refused", "failed"]
 
 
 class Check(Value):
-    """One check of the gate, with the numbers it compared. `seen`, on the first: all that the gate saw, so that it can be asked again."""
+    """One check of the gate, with the numbers it compared.
+
+    seen  on the first, unless an intent tells it: all that the gate saw, so that it can be asked again
+    """
 
     code: str
     passed: bool

@@ -6,8 +6,9 @@ Each looks at one thing and says with its numbers whether it passed; some pass w
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Decimal
+from typing import Any
 
 from shared.domain.fact import asset_class, iso
 from shared.domain.orders import Check as CheckFact
@@ -51,6 +52,17 @@ class Finding:
             limit=_text(self.limit),
             seen=seen(*self.moment) if self.moment else None,
         )
+
+
+def seen_by(checks: tuple[Finding, ...]) -> dict[str, Any] | None:
+    """What the gate that made these checks saw; None where they do not tell."""
+    moment = checks[0].moment if checks else None
+    return None if moment is None else seen(*moment)
+
+
+def untold(checks: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """The same without what the gate saw."""
+    return (replace(checks[0], moment=None), *checks[1:]) if checks else ()
 
 
 Check = Callable[[Proposal, Situation, RiskLimits, Decimal], Finding | None]
