@@ -1,4 +1,5 @@
-"""The campaign would notice: with the lease, the fence, the record or the look-up taken away, schedules fail within a few hundred seeds.
+"""The campaign would notice: with the lease, the fence, the last look, the record or the look-up taken away, schedules fail within a few
+hundred seeds.
 
 What is looked at inside (was the lease held, was there a record, when a request left) is left out here, so that it is what came of it
 that is noticed: an order that should not be or left when trading was off, a decision without its answer, books that differ.
@@ -16,6 +17,7 @@ from services.execution.origin import Origin
 from services.execution.path import Path
 from services.execution.resolving import Resolving
 from services.execution.scribe import Scribe
+from services.execution.sending import Fencing
 from services.execution.submitting import Wait
 from shared.bus.memory import MemoryStore
 from shared.bus.port import Publication
@@ -63,15 +65,14 @@ def without_the_fence(patch: pytest.MonkeyPatch) -> None:
     _looking_at_no_lease(patch)
 
 
+def without_the_last_look(patch: pytest.MonkeyPatch) -> None:
+    """What was true when the order was recorded is taken to be true still."""
+    patch.setattr(Fencing, "look", lambda self, symbol, effect: lambda: None)
+
+
 def without_the_record(patch: pytest.MonkeyPatch) -> None:
-    """Orders are sent without their intents' being written anywhere."""
-    tell = Desk.tell
-
-    def told(self: Desk, *facts: Any) -> None:
-        tell(self, *(fact for fact in facts if not isinstance(fact, Intent)))
-
+    """Orders are sent before their intents stand anywhere."""
     patch.setattr(Desk, "record", _nothing)
-    patch.setattr(Desk, "tell", told)
 
 
 def without_the_look_up(patch: pytest.MonkeyPatch) -> None:
@@ -93,17 +94,29 @@ def without_the_look_up(patch: pytest.MonkeyPatch) -> None:
     [
         (without_the_lease, ("takeover", "people")),
         (without_the_fence, ("stale", "people")),
-        (without_the_record, ("crash", "answers")),
+        (without_the_last_look, ("people",)),
+        (without_the_last_look, ("stale", "people")),
+        (without_the_record, ("takeover", "answers")),
         (without_the_look_up, ("answers", "updates", "people")),
     ],
 )
 def test_schedules_fail_without(mutation: Mutation, families: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     mutation(monkeypatch)
-    monkeypatch.setattr(Stage, "looked", lambda self, replica, _symbol, _terms, name: self._check_word(replica, name))
+    monkeypatch.setattr(Stage, "looked", Stage.check_word)
+    _noticed(mutation, families)
+
+
+def test_a_last_look_that_asks_for_no_lease_is_seen_where_the_request_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    _looking_at_no_lease(monkeypatch)
+    assert "without the lease" in _noticed(_looking_at_no_lease, ("stale",))
+
+
+def _noticed(mutation: Mutation, families: tuple[str, ...]) -> str:
+    """By what."""
     for seed in range(SEEDS):
         try:
             play(seed, families=families)
         except AssertionError as noticed:
             print(f"{mutation.__name__}: {noticed}")
-            return
+            return str(noticed)
     pytest.fail(f"{SEEDS} schedules passed {mutation.__name__.replace('_', ' ')}")

@@ -30,6 +30,7 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {"flatten_on_halt": True, "max_drawdown_percent": Decimal(1)},
     {"allow_adding": True},
 )
+LONG_SLEEP = 17.0  # until whoever took over has asked for what was about to be sent, and has given it up
 PAUSES = (0.0, 0.0, 0.01, 0.1, 0.4, 1.2)
 Move = Callable[[], Awaitable[Any]]
 
@@ -123,7 +124,7 @@ class Schedule:
     async def stop_somewhere(self) -> None:
         """At the so manyth place, so that it is anywhere between a decision and its order when its lease runs out."""
         if (replica := self.stage.acting) is not None:
-            replica.link.stops_in, replica.link.stops_for = self.random.randint(1, 40), self.random.choice((0.5, 4.5, 6.0))
+            replica.link.stops_in, replica.link.stops_for = self.random.randint(1, 40), self.random.choice((0.5, 4.5, 6.0, LONG_SLEEP))
 
     def after(self, seconds: float, work: Callable[[], Any]) -> None:
         self.stage.loop.call_later(seconds, work)

@@ -156,21 +156,25 @@ class Stage:
         recorded = any(name in text and '"state":"submitted"' in text for text in reversed(texts[-30:]))
         if not recorded and self.loop.time() - self.server.lost_at > 3.0:
             self.venue.wrong.append(f"{replica} sent {name} without a record")
-        self._check_word(replica, name)
+        self.check_word(replica, symbol, terms, name)
         if terms.side == "buy":
             value = (self.venue.entering(symbol) + terms.quantity) * self.lowest[symbol]  # whatever the price was when it was sized
             most = self.venue._account.equity() * self.settings.max_position_percent / 100
             if value > most * Decimal("1.05"):
                 self.venue.wrong.append(f"{name} takes {symbol} to {value:.0f}, beyond {most:.0f}")
 
-    def _check_word(self, replica: str, name: str) -> None:
-        """No order of a decision leaves while the newest word is that trading is off."""
+    def check_word(self, replica: str, symbol: str, terms: OrderTerms, name: str) -> None:
+        """No order of a decision leaves at a moment at which somebody's word against it stands in Redis."""
         store = self.server.store
-        word, asked = (json.loads(store._get(key) or '{"state": "off"}')["state"] for key in ("trading_effective", "trading"))
-        asked_on = asked == "on" and store._get("halt") is None  # "on" may be asked for, and in force, a moment before it is said
+        asked = json.loads(store._get("trading") or '{"state": "off"}')
+        halted, paused = (store._get(key) is not None for key in ("halt", f"pause:{{{symbol}}}"))
+        entering = terms.side == "buy"
+        against = {"off": asked["state"] == "off", "halted": halted, "paused": entering and paused}
+        against["reduced only"] = entering and asked.get("reduce_only")
         decided = {client_order_id(ACCOUNT, one.id, leg) for one in self.decisions for leg in ("entry", "exit")}
-        if word in {"off", "halted"} and not asked_on and name in decided and self.loop.time() - self.server.lost_at > 3.0:
-            self.venue.wrong.append(f"{replica} sent {name} while {word} was in force")
+        if name in decided and any(against.values()):
+            words = " and ".join(word for word, stands in against.items() if stands)
+            self.venue.wrong.append(f"{replica} sent {name} while trading was {words}")
 
     # ---- the market and people -------------------------------------------------------------------------------------------------
     async def quote(self, symbol: str) -> None:

@@ -144,6 +144,9 @@ class Connection:
         fault = venue.random.choice(FAULTS) if venue.random.random() < venue.faulty else ""
         if venue.down or fault == "unavailable":
             raise BrokerUnavailable("nobody is there", symbol=symbol)
+        if venue.random.random() < 0.3:  # the lane's thread is busy, or connects: much may change before the last look
+            await asyncio.sleep(venue.random.choice((0.001, 0.05, 0.3)))
+            await self._link.place()
         last_look()
         self._looked(self._replica, symbol, terms, client_order_id)
         venue.posts.append((self._link.monotonic(), client_order_id, self._replica))
