@@ -14,9 +14,7 @@ NAMES = ("one", "two", "three")
 
 
 # ---- killed -------------------------------------------------------------------------------------------------------------------------
-def killed(
-    *moments: str, most: int = 3, faults: tuple[dict[str, Any], ...] = (), standby: bool = False, starting: bool = False
-) -> Story:
+def killed(*moments: str, most: int = 3, faults: tuple[dict[str, Any], ...] = (), standby: bool = False, starting: bool = False) -> Story:
     """Dies at the first moment, at one of its first `most` times, its successor at the second, and so on. `starting`: before it trades."""
 
     def story(world: World) -> None:
