@@ -21,6 +21,7 @@ from shared.runtime.process import Finding, Process
 LEASE = timedelta(seconds=15)
 PAGE = 1_000
 TRIM_EVERY = timedelta(minutes=2)
+LAST_TURNS = 3  # at a stop, until nothing is left: others may still be writing
 # Under memory pressure an exported entry stays this long: enough for every listener's slow beat and for the charts' newest stretch.
 KEEP_UNDER_PRESSURE = timedelta(minutes=15)
 IDS_UNDER_PRESSURE = timedelta(hours=1)  # of what is not about orders: longer than a bar is decided on
@@ -49,8 +50,9 @@ async def run(process: Process[ArchiveSettings]) -> None:
                 await _turn(process, store, trim_due=due)
                 trimmed_at = process.clock.monotonic() if due else trimmed_at
                 await _rest(process, settings.journal_seconds)
-            if not lease.lost:
-                await _turn(process, store, trim_due=False)
+            for _ in range(LAST_TURNS):
+                if lease.lost or not await _turn(process, store, trim_due=False):
+                    break
         finally:
             await lease.release()
 
@@ -70,19 +72,31 @@ async def _rest(process: Process[ArchiveSettings], seconds: float) -> None:
         return
 
 
-async def _turn(process: Process[ArchiveSettings], store: Store, *, trim_due: bool) -> None:
-    keep = timedelta(hours=process.settings.journal_keep_hours)
+async def _turn(process: Process[ArchiveSettings], store: Store, *, trim_due: bool) -> int:
+    """How many entries were exported."""
+    keep, count = timedelta(hours=process.settings.journal_keep_hours), 0
     try:
         pressed = (await process.bus.health()).filling
+        before = store.newest  # whatever was written to Redis before that is found in this turn
         refs = await process.bus.histories()
         for ref in refs:
-            process.counters["exported"] += await export(process.bus, store, ref)
+            count += await export(process.bus, store, ref)
+        process.counters["exported"] += count
+        await _finish(store, before)
         if pressed or trim_due:
             horizon = process.clock.now() - (min(keep, KEEP_UNDER_PRESSURE) if pressed else keep)
             for ref in refs:
                 process.counters["trimmed"] += await trim(process.bus, store, ref, before=horizon, ids=ids_of(ref, pressed=pressed))
     except TradingError as error:
         process.report(error)
+    return count
+
+
+async def _finish(store: Store, through: str) -> None:
+    try:
+        await asyncio.to_thread(store.finish, through)
+    except OSError as error:
+        raise DiskFull(f"the journal's progress cannot be written: {error}") from error
 
 
 async def export(bus: Bus, store: Store, ref: Ref[Fact]) -> int:

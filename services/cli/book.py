@@ -122,7 +122,10 @@ def journal_folder() -> Path:
 
 
 def entries(folder: Path, day: date, *, symbol: str, topic: str) -> Iterator[JournalEntry]:
+    whole = files.whole(folder)
     for entry in files.read(folder, first=day, last=day):
+        if whole is not None and entry.order[0] > whole:
+            continue  # what it names may not be here yet
         if topic and entry.key.partition(":")[0] != topic:
             continue
         if symbol and f"{{{symbol}}}" not in entry.key:

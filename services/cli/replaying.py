@@ -46,7 +46,10 @@ class Asked:
         return before(self.path.parent, self.day) if self.day is not None else []
 
     def entries(self, share: Share | None = None) -> Iterable[JournalEntry]:
-        return files.read_file(self.path, wanted=share.wants if share else None)
+        """Of a journal that is being written, up to where it is whole."""
+        whole = files.whole(self.path.parent)
+        entries = files.read_file(self.path, wanted=share.wants if share else None)
+        return entries if whole is None else (entry for entry in entries if entry.order[0] <= whole)
 
 
 def asked_for(*, day: str, file: str, begins: str, ends: str, symbols: Sequence[str]) -> Asked:

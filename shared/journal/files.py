@@ -1,9 +1,10 @@
 """One gzip file a UTC day, one JSON object a line: {"key", "cursor", "fact", "after", "seal"}, in the order of export.
 
 A batch is one gzip member, flushed to disk before `progress.json` names the file's new length and the cursors reached. A writer that died
-in between finds the file longer than its progress says and cuts it back, so that an entry stands once whatever happens. The seal is a hash
-of the entry and of the seal before it in the same history, `after`: one that was changed is known by name, one that was taken out by the
-next. Reading takes bounded memory, whatever a day's size.
+in between finds the file longer than its progress says and cuts it back, so that an entry stands once whatever happens. Histories are
+written one after the other: up to the cursor `whole` of the progress all of them are there, beyond it some may lack what others name. The
+seal is a hash of the entry and of the seal before it in the same history, `after`: one that was changed is known by name, one taken
+out by the next. Reading takes bounded memory, whatever a day's size.
 """
 
 from __future__ import annotations
@@ -120,11 +121,23 @@ class JournalFiles:
         self._lengths: dict[str, int] = {}
         self._cursors: dict[str, str] = {}
         self._seals: dict[str, str] = {}  # the newest of each history
+        self._whole = ""
         self._load()
 
     def cursor(self, key: str) -> str:
         """The last entry of `key` that is safely on disk, empty when none is."""
         return self._cursors.get(key, "")
+
+    @property
+    def newest(self) -> str:
+        """The newest cursor of all, empty where nothing has been written."""
+        return max(self._cursors.values(), key=cursor_order, default="")
+
+    def finish(self, through: str) -> None:
+        """Of every history all is written that came before this cursor. Raises OSError."""
+        if cursor_order(through) > cursor_order(self._whole):
+            self._whole = through
+            self._save(self._lengths, self._cursors, self._seals)
 
     def append(self, entries: Sequence[JournalEntry]) -> None:
         """Entries of one key in order, keys in any order. On return all are on disk. Raises OSError, and nothing counts as written then."""
@@ -156,7 +169,7 @@ class JournalFiles:
         if path.exists():
             progress = json.loads(path.read_text(encoding="utf-8"))
             self._lengths, self._cursors = progress["lengths"], progress["cursors"]
-            self._seals = progress.get("seals", {})
+            self._seals, self._whole = progress.get("seals", {}), progress.get("whole", "")
         for name, length in self._lengths.items():
             file = self._folder / name
             if file.exists() and file.stat().st_size > length:
@@ -166,7 +179,7 @@ class JournalFiles:
         path = self._folder / PROGRESS
         fresh = path.with_suffix(".new")
         with fresh.open("w", encoding="utf-8") as file:
-            json.dump({"lengths": lengths, "cursors": cursors, "seals": seals}, file)
+            json.dump({"lengths": lengths, "cursors": cursors, "seals": seals, "whole": self._whole}, file)
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
@@ -181,6 +194,13 @@ class JournalFiles:
 def days(folder: Path) -> list[date]:
     """The days that have a file, oldest first."""
     return sorted(date.fromisoformat(path.name.removesuffix(".jsonl.gz")) for path in folder.glob("????-??-??.jsonl.gz"))
+
+
+def whole(folder: Path) -> int | None:
+    """The millisecond up to which every history is in the files; None where that is not known."""
+    progress = folder / PROGRESS
+    cursor = json.loads(progress.read_text(encoding="utf-8")).get("whole", "") if progress.exists() else ""
+    return cursor_order(cursor)[0] if cursor else None
 
 
 def read(folder: Path, *, first: date | None = None, last: date | None = None) -> Iterator[JournalEntry]:

@@ -15,6 +15,15 @@ class Store(Protocol):
         """The last entry of `key` that is safe, empty when none is."""
         ...
 
+    @property
+    def newest(self) -> str:
+        """The newest cursor of all, empty where nothing is safe yet."""
+        ...
+
+    def finish(self, through: str) -> None:
+        """Of every history all is safe that came before this cursor. Raises OSError."""
+        ...
+
     def append(self, entries: Sequence[JournalEntry]) -> None:
         """On return all are safe. Raises OSError; then none counts as written."""
         ...

@@ -13,7 +13,7 @@ from services.archive.stores.files import create
 from shared.bus.memory import MemoryBus
 from shared.bus.port import Ref
 from shared.bus.topics import BAR, DECISION, HALT, INDICATORS, ORDER
-from shared.journal.files import read
+from shared.journal.files import read, whole
 from shared.runtime.process import Process
 from tests import facts
 
@@ -83,6 +83,18 @@ async def test_what_is_still_unexported_at_the_stop_is_exported_before_it(settin
         await bus.publish(Ref(DECISION, "BTC/USD"), facts.decision())
 
     assert len(journal(slow)) == 1
+
+
+async def test_what_a_turn_has_written_counts_as_whole_once_the_next_has_found_what_was_written_beside_it(settings, bus):
+    """An outcome may be exported in a turn whose look at the decisions came before its decision."""
+    slow = settings.model_copy(update={"journal_seconds": 60.0})
+    await bus.publish(Ref(BAR, "AAPL"), facts.bar("AAPL"))
+    async with running(slow, bus) as process:
+        await until(lambda: process.counters["exported"] == 1)
+        assert whole(slow.journal_dir) is None
+        await bus.publish(Ref(DECISION, "BTC/USD"), facts.decision())
+    newest = list(read(slow.journal_dir))[-1]
+    assert whole(slow.journal_dir) == newest.order[0]
 
 
 async def test_only_what_is_exported_old_and_beyond_the_topics_newest_is_trimmed(settings, bus):
