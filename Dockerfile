@@ -87,6 +87,10 @@ CMD ["python", "-m", "services.sandbox"]
 FROM application AS cli
 COPY --from=cli-packages /venv /venv
 COPY services/cli services/cli
+# What these have decided is made again by their own functions.
+COPY services/market_data services/market_data
+COPY services/decision services/decision
+COPY services/execution services/execution
 RUN python -m compileall -q services
 USER 10006:10006
 ENTRYPOINT ["python", "-m", "services.cli"]

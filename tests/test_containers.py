@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from services.cli.replaying import PROCESSES
+
 ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -73,6 +75,15 @@ def test_no_image_runs_as_root_and_each_has_only_its_own_packages(name: str) -> 
     assert len(re.findall(r"^COPY (?:services|dashboard)", text, re.MULTILINE)) == 1
     # A shell as the first process would keep the signal to itself.
     assert re.search(r'^CMD \["python"', text, re.MULTILINE)
+
+
+def test_the_command_lines_image_has_the_code_of_whatever_it_replays() -> None:
+    text = stage("cli")
+    for name in ("cli", *PROCESSES):
+        assert f"COPY services/{name} services/{name}" in text
+    assert re.findall(r"--from=(\S+-packages)", text) == ["cli-packages"]
+    assert {"/tmp", "journal:/journal:ro"} <= set(SERVICES["cli"]["volumes"])
+    assert SERVICES["cli"]["tmpfs"] == []  # in memory a long day would not fit
 
 
 def test_only_the_dashboard_is_published_and_one_variable_says_where() -> None:

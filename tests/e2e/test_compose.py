@@ -84,17 +84,18 @@ asyncio.run(main())
     assert system.inside("decision", "python", "-c", forge).strip() == "denied"
 
 
-def test_the_command_line_runs_in_a_container_where_the_system_does(system: Containers) -> None:
-    def tradermagic(*arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {**system.settings({}), "COMPOSE_PROJECT_NAME": system.project, "USER": "ann"}
-        command = [str(ROOT / "tradermagic"), *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+def tradermagic(system: Containers, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**system.settings({}), "COMPOSE_PROJECT_NAME": system.project, "USER": "ann"}
+    command = [str(ROOT / "tradermagic"), *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
-    halted = tradermagic("halt", "--reason", "drill", "--json")
+
+def test_the_command_line_runs_in_a_container_where_the_system_does(system: Containers) -> None:
+    halted = tradermagic(system, "halt", "--reason", "drill", "--json")
     assert halted.returncode == 0, halted.stderr
     assert json.loads(halted.stdout.splitlines()[-1])["by"] == "cli:ann"
     system.wait_for(lambda: system.latest("trading_effective").state == "halted", what="halted")
-    assert tradermagic("resume", "--reason", "drill over").returncode == 0
+    assert tradermagic(system, "resume", "--reason", "drill over").returncode == 0
     assert system.latest("halt") is None
 
 
@@ -116,6 +117,26 @@ def test_three_decisions_and_two_executions_double_and_lose_nothing_when_the_act
     flat_and_quiet(system)
     assert faults_of_the_chain(system) == []
     assert faults_against_the_broker(system) == []
+
+
+def test_the_day_replays_hash_for_hash_in_a_container_and_why_makes_every_step_of_an_order_again(system: Containers) -> None:
+    def in_the_journal() -> bool:
+        reached = json.loads(system.inside("archive", "cat", "/journal/progress.json")).get("whole", "0")
+        return int(reached.partition("-")[0]) > filled.made_at.timestamp() * 1_000
+
+    *_, filled = [one for one in system.every_symbol("outcome") if one.outcome == "executed"]
+    system.wait_for(in_the_journal, seconds=60, what="the last fill's outcome in the journal")
+    replayed = tradermagic(system, "replay", "--json")
+    told = json.loads(replayed.stdout.splitlines()[-1])
+    assert (replayed.returncode, told["differences"], told["absent"], told["altered"]) == (0, [], [], []), replayed.stderr
+    assert told["digest"] == told["recorded_digest"]
+    assert min(told["topics"][name]["equal"] for name in ("indicators", "signal", "decision", "intent", "order", "fill", "outcome")) > 0
+
+    why = tradermagic(system, "why", filled.order_id, "--json")
+    marks = {link["topic"]: link["check"]["mark"] for link in json.loads(why.stdout.splitlines()[-1]) if link["check"]}
+    assert why.returncode == 0, why.stderr
+    assert {name for name, mark in marks.items() if mark == "equal"} >= {"outcome", "order", "intent", "decision", "signal", "indicators"}
+    assert set(marks.values()) <= {"equal", "input"}
 
 
 def test_stopping_is_orderly_and_what_was_written_survives(system: Containers, tmp_path: Path) -> None:
