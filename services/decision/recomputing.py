@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from services.decision.engines import Engine, ModelCall, Question, Setup, Silence, View
 from services.decision.known import Known, Recent, asked
-from services.decision.record import Heard, said
+from services.decision.record import Heard, said, viewed
 from services.decision.service import _plugin
 from services.decision.settings import DecisionSettings
 from shared.domain.decisions import Abstention, Decision, Prompt, Signal
@@ -25,6 +25,7 @@ from shared.runtime.recorded import settings_of, unlike
 
 T = TypeVar("T")
 Told = Prompt | Signal | Abstention | Decision
+TOLD = (Prompt, Signal, Abstention, Decision)
 # Silences that the clock, the server or another engine's word brought about: taken as they were.
 BY_CIRCUMSTANCE = frozenset({"answer_late", "engine_unavailable", "not_awaited", "superseded"})
 TAPED = ("llm",)  # engines whose raw answers are on the tape
@@ -66,7 +67,7 @@ class Recomputing:
             self._known(fact).take_bar(fact)
         elif isinstance(fact, Indicators) and seen.part is None:
             self._known(fact).take_indicators(fact)
-        elif isinstance(fact, Prompt | Signal | Abstention | Decision):
+        elif isinstance(fact, TOLD):
             yield self._made(seen, fact)
 
     def end(self) -> Iterator[Made]:
@@ -166,7 +167,7 @@ class Recomputing:
         if view is None:
             return None
         shadow = next((choice.shadow for choice in office.settings.engines if choice.name == fact.engine), False)
-        return said(Heard(fact.engine, shadow, view, calls), question, made_at=fact.made_at, config=fact.config).view
+        return viewed(Heard(fact.engine, shadow, view, calls), question, made_at=fact.made_at, config=fact.config)
 
     def _view_again(self, office: Office, question: Question, fact: Signal | Abstention, calls: Sequence[ModelCall]) -> View | None:
         """None where the tape says nothing of it. A silence by circumstance is what it was."""
@@ -222,7 +223,7 @@ class Recomputing:
         for choice in office.settings.engines:
             engine = office.engines.get(choice.name)
             heard = view_of(engine, question) if engine else Silence("not_on_tape", "it was not asked then")
-            view: Any = said(Heard(choice.name, choice.shadow, heard), question, made_at=fact.made_at, config=fact.config).view
+            view: Any = viewed(Heard(choice.name, choice.shadow, heard), question, made_at=fact.made_at, config=fact.config)
             views.append(view if engine else known.facts.get(view.id) or view)
         return self._decided(office, indicators, views, previous, fact)
 

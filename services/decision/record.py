@@ -34,12 +34,16 @@ class Said:
 
 
 def said(heard: Heard, question: Question, *, made_at: datetime, config: str) -> Said:
-    prompts = _prompts(heard, question, made_at, config)
+    return Said(_prompts(heard, question, made_at, config), viewed(heard, question, made_at=made_at, config=config))
+
+
+def viewed(heard: Heard, question: Question, *, made_at: datetime, config: str) -> Signal | Abstention:
+    """The view alone."""
     common = _common("signal", question, made_at, config, heard.engine)
-    common["inputs"] = (question.indicators.id, *(prompt.id for prompt in prompts))
+    common["inputs"] = (question.indicators.id, *(_prompt_id(heard.engine, call, question) for call in heard.calls))
     view = heard.view
     if isinstance(view, Opinion):
-        signal = Signal(
+        return Signal(
             **common,
             direction=view.direction,
             conviction=view.conviction,
@@ -48,8 +52,7 @@ def said(heard: Heard, question: Question, *, made_at: datetime, config: str) ->
             evidence=view.evidence,
             shadow=heard.shadow,
         )
-        return Said(prompts, signal)
-    return Said(prompts, Abstention(**common, code=view.code, reason=view.reason[:TEXT]))
+    return Abstention(**common, code=view.code, reason=view.reason[:TEXT])
 
 
 def _prompts(heard: Heard, question: Question, made_at: datetime, config: str) -> list[Prompt]:
@@ -57,17 +60,21 @@ def _prompts(heard: Heard, question: Question, made_at: datetime, config: str) -
     about = (question.indicators.id, *(fact.id for fact in (question.position, question.market) if fact))
     prompts = []
     for call in heard.calls:
-        steps = () if call.attempt == 1 else (str(call.attempt),)
-        common = _common("prompt", question, made_at, config, heard.engine, *steps)
+        common = _common("prompt", question, made_at, config, heard.engine) | {"id": _prompt_id(heard.engine, call, question)}
         fields = {field.name: getattr(call, field.name) for field in fields_of(call)}
         prompts.append(Prompt(**common, **fields, inputs=about, revision=call.attempt - 1))
     return prompts
 
 
-def _common(topic: str, question: Question, made_at: datetime, config: str, engine: str, *steps: str) -> dict[str, Any]:
+def _prompt_id(engine: str, call: ModelCall, question: Question) -> str:
+    facts, steps = question.indicators, () if call.attempt == 1 else (str(call.attempt),)
+    return fact_id("prompt", question.symbol, facts.timeframe, facts.at, *steps, engine)
+
+
+def _common(topic: str, question: Question, made_at: datetime, config: str, engine: str) -> dict[str, Any]:
     facts = question.indicators
     return {
-        "id": fact_id(topic, question.symbol, facts.timeframe, facts.at, *steps, engine),
+        "id": fact_id(topic, question.symbol, facts.timeframe, facts.at, engine),
         "symbol": question.symbol,
         "at": facts.at,
         "made_at": made_at,

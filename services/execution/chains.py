@@ -20,6 +20,8 @@ from shared.trading.increments import plain
 from shared.trading.lifecycle import OVER
 
 ZERO = Decimal(0)
+NAMING = (Fill, Outcome, Position)
+REVISED = (TradingSwitch, TradeSettings)
 STATUSES: tuple[OrderStatus, ...] = get_args(OrderStatus)
 # An average is told rounded to its last digit, and by some brokers to two digits.
 DIGITS = -2
@@ -86,14 +88,14 @@ class Chains:
             self.places[fact.id] = seen.place
         elif isinstance(fact, Outcome):
             self._outcome(seen, fact)
-        elif isinstance(fact, TradingSwitch | TradeSettings):
+        elif isinstance(fact, REVISED):
             self.revisions[seen.topic][fact.revision] = fact.id
         elif isinstance(fact, TradingEffective):
             self.in_force[fact.trading_revision] = fact.id
 
     def _named(self, fact: Fact) -> None:
         """What the broker reported of an order is named by what followed from it."""
-        if isinstance(fact, Fill | Outcome | Position):
+        if isinstance(fact, NAMING):
             for name in fact.inputs:
                 self.reports[name.partition("|")[0]].add(name)
 

@@ -36,6 +36,7 @@ PATIENCE = 1_000 * MILLISECOND
 ZERO = Decimal(0)
 # Outcomes that need nobody to be asked, and follow from the decision and what is held alone.
 AIMS = frozenset({"hold", "already_flat", "position_stands"})
+MADE = (Intent, Order, Outcome, Fill)
 TAKEN = (Configuration, Decision, Command, TradingSwitch, Halt, Pause, TradeSettings, Intent, Order, Fill, Outcome, Position)
 
 
@@ -65,7 +66,7 @@ class Recomputing:
         elif isinstance(fact, Order):
             self._orders[fact.client_order_id][fact.id] = fact
         self._chains.take(seen)
-        if isinstance(fact, Intent | Order | Outcome | Fill):
+        if isinstance(fact, MADE):
             self._waiting.append(seen)
         while self._waiting and self._waiting[0].place < seen.place - PATIENCE:
             yield from self._made(self._waiting.popleft())

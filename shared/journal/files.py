@@ -55,8 +55,10 @@ class JournalEntry:
 
     @property
     def intact(self) -> bool:
-        """False where the entry is not what was sealed."""
-        return not self.seal or self.seal == sealed(self.key, self.cursor, self.raw, self.after)
+        """False where the entry is not what was sealed. As a rule its text is, to the byte, what the seal was made over."""
+        if not self.seal or self.seal == _seal(self.key, self.cursor, self.raw.encode(), self.after):
+            return True
+        return self.seal == sealed(self.key, self.cursor, self.raw, self.after)
 
     @property
     def written_at(self) -> datetime:
@@ -82,8 +84,12 @@ class JournalEntry:
 
 def sealed(key: str, cursor: str, raw: str, after: str = "") -> str:
     """16 hex digits over the content; spaces between JSON's tokens do not matter. Raises ValueError for what is not JSON."""
+    return _seal(key, cursor, to_json(from_json(raw)), after)
+
+
+def _seal(key: str, cursor: str, content: bytes, after: str) -> str:
     head = "".join(f"{part}\n" for part in (key, cursor, after) if part)
-    return hashlib.sha256(head.encode() + to_json(from_json(raw))).hexdigest()[:16]
+    return hashlib.sha256(head.encode() + content).hexdigest()[:16]
 
 
 def line_of(entry: JournalEntry) -> str:
