@@ -19,6 +19,7 @@ from services.execution.resolving import Resolving
 from shared.bus.port import Ref
 from shared.bus.topics import FILL, INTENT
 from shared.domain.errors import OrderNotFound, TradingError
+from shared.domain.orders import Intent
 from shared.trading.increments import plain
 
 EVERY_SECONDS = 60.0
@@ -193,14 +194,25 @@ class Reconciliation:
         # Asked for side by side and not waited for: their symbols wait, others need not.
         for intent in inherited:
             if intent.state != "intent":
-                self._resolving.begin(intent).add_done_callback(lambda _: self._desk.reconcile_wanted.set())
+                self._resolving.begin(intent).add_done_callback(self._resolved)
+
+    def _resolved(self, asked: asyncio.Task[Intent]) -> None:
+        """Protection that never arrived is placed anew at once: until then nothing rests, and the symbol's exits wait."""
+        self._desk.reconcile_wanted.set()
+        if asked.cancelled() or asked.exception() is not None:
+            return
+        found = self._desk.books.intent(asked.result().client_order_id)
+        if found is not None and found.state == "intent" and found.leg == "protection":
+            self._give_up(found)
+            self._desk.guard(str(found.symbol))
 
     def _sweep(self, now: datetime) -> None:
         """Ends what was recorded, was certainly not sent, and has found nobody to take it up again."""
         for intent in self._desk.books.unresolved():
             limit = FORGOTTEN_PROTECTION if intent.origin == "protection" else FORGOTTEN
             if intent.state == "intent" and now - intent.recorded_at > limit:
-                given_up = self._following.step(intent, "given_up", detail="nobody took it up again")
-                self._following.say(
-                    origin_of(intent), "failed", "interrupted", "it was recorded and never sent", intent=given_up, final=True
-                )
+                self._give_up(intent)
+
+    def _give_up(self, intent: Intent) -> None:
+        given_up = self._following.step(intent, "given_up", detail="nobody took it up again")
+        self._following.say(origin_of(intent), "failed", "interrupted", "it was recorded and never sent", intent=given_up, final=True)

@@ -27,6 +27,7 @@ from services.execution.settings import ExecutionSettings
 from shared.bus.port import Publication
 from shared.bus.stored import StoredBus
 from shared.runtime.clock import SystemClock
+from shared.trading.terms import is_pair
 from tests.faults import mutations
 from tests.faults.points import ASKED, RECORDED, STEPS, Point
 
@@ -56,7 +57,10 @@ def watch_bus(bus: StoredBus) -> StoredBus:
 
     async def record(publications: Sequence[Publication]) -> Any:
         topics = dict.fromkeys(one.ref.topic.name for one in publications)
-        with around(*(f"recording {RECORDED[topic]}" for topic in topics if topic in RECORDED)):
+        what = [RECORDED[topic] for topic in topics if topic in RECORDED]
+        if any(getattr(one.fact, "leg", "") == "protection" and one.fact.state == "submitted" for one in publications):
+            what.append("protection")
+        with around(*(f"recording {one}" for one in what)):
             return await publish_all(publications)
 
     bus.publish_all = record  # type: ignore[method-assign]
@@ -75,7 +79,10 @@ def watch_broker(broker: Any) -> Broker:
             POINT.passing("before the first byte")
             _ordering.now = True
 
-        return await submit(symbol, terms, client_order_id, look)
+        order = await submit(symbol, terms, client_order_id, look)
+        if terms.stop_price is not None or is_pair(terms):
+            POINT.passing("after sending protection")
+        return order
 
     async def told() -> AsyncIterator[Update]:
         async for update in updates():

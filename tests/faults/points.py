@@ -1,6 +1,7 @@
 """Where the process under test may be killed or frozen: a name for the moment before and after every await of the order path.
 
 before recording an intent        the recorder's batch, by what is in it: intent, order, outcome, fill, position
+before recording protection       the batch with an order that is to rest; after sending protection: it rests, and nothing was made of that
 before looking once more          the last look, on the thread that sends
 before the first byte             it said yes, and nothing has left yet
 before the answer                 the request has left

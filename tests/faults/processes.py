@@ -46,6 +46,7 @@ DEATHS = {
     "after asking for positions": 3,
 }
 WITHDRAWING = ("before cancelling an order", "after cancelling an order")
+PROTECTING = ("after recording protection", "before recording protection", "after sending protection")
 INQUIRING = ("before asking by client order id", "after asking by client order id")
 RECOVERING = (
     "after taking the lease",

@@ -6,11 +6,14 @@ for all: see `test_campaign.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.faults.processes import (
     DEATHS,
     INQUIRING,
+    PROTECTING,
     RECOVERING,
     SLEEPS,
     WITHDRAWING,
@@ -26,10 +29,12 @@ from tests.faults.processes import (
     stop_the_active,
     undisturbed,
 )
+from tests.faults.protection import FLATTENING, STOCKS, WHOLE, bracketed, halted
 from tests.faults.surroundings import (
     BROKER,
     LOST_ANSWER,
     Story,
+    broker_away,
     cursors_lost,
     delivered_twice,
     liquidated,
@@ -40,15 +45,21 @@ from tests.faults.surroundings import (
     redis_freezes,
     switched,
 )
+from tests.faults.world import World
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """`stops`: protection rests at the broker."""
+    """`stops`: protection rests at the broker. `symbols`: which, where a seed does not draw them."""
 
     name: str
     story: Story
     stops: bool = False
+    symbols: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def world(self, folder: Path, sandbox_port: int, *, seed: int, **more: str) -> World:
+        return World(folder, sandbox_port, seed=seed, symbols=self.symbols or 6, stops=self.stops, **self.settings, **more)
 
 
 def catalogue() -> list[Scenario]:
@@ -64,6 +75,7 @@ def catalogue() -> list[Scenario]:
     stories |= {f"frozen {moment}": frozen(moment) for moment in SLEEPS}
     stories |= {"frozen before looking once more, two stand by": frozen("before looking once more", replicas=3)}
     stories |= BROKER
+    stories |= {"the broker is away": broker_away(), "the broker is away and execution killed": broker_away(killed_too=True)}
     stories |= {"partly filled, then cancelled": partly_filled_then_cancelled, "partly filled, then sold": partly_filled_then_sold}
     stories |= {
         "Redis is killed": redis_dies(),
@@ -95,9 +107,20 @@ def catalogue() -> list[Scenario]:
         "switched off and on": switched,
     }
     plain = [Scenario(name=name, story=story) for name, story in stories.items()]
-    protected = {f"killed {moment}": killed(moment, most=2) for moment in WITHDRAWING}
+    protected = {f"frozen {moment}": frozen(moment) for moment in WITHDRAWING}
+    protected |= {f"killed {moment}": killed(moment) for moment in PROTECTING}
+    protected |= {f"frozen {moment}": frozen(moment) for moment in PROTECTING[1:]}
     protected |= {name: stories[name] for name in PROTECTED}
-    return plain + [Scenario(name=f"{name}, with stops", story=story, stops=True) for name, story in protected.items()]
+    plain += [Scenario(name=f"{name}, with stops", story=story, stops=True) for name, story in protected.items()]
+    whole = {f"killed {moment}": killed(moment, most=2) for moment in WITHDRAWING}
+    whole |= {name: stories[name] for name in BRACKETED}
+    plain += [
+        Scenario(name=f"{name}, with exits attached", story=bracketed(story), stops=True, symbols=STOCKS, settings=WHOLE)
+        for name, story in whole.items()
+    ]
+    halts = {"halted, and everything is closed": halted()}
+    halts |= {f"halted, and killed {moment} while everything is closed": halted(moment) for moment in CLOSING}
+    return plain + [Scenario(name=name, story=story, stops=True, symbols=STOCKS[:3], settings=FLATTENING) for name, story in halts.items()]
 
 
 # Told again with stops at the broker: what rests must be withdrawn before anything is sold, and placed anew afterwards.
@@ -117,3 +140,7 @@ PROTECTED = (
     "a person liquidates, and it dies",
     "switched off and on",
 )
+
+# Again with whole shares, whose exits are attached to the entry: the broker makes, holds and withdraws them with it.
+BRACKETED = ("killed before the answer", "frozen after sending an order", "fills come in parts")
+CLOSING = ("after recording an intent", "before cancelling an order", "before the answer")

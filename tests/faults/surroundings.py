@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tests.faults.door import Door
 from tests.faults.world import World
 
 Story = Callable[[World], None]
@@ -96,6 +97,33 @@ def partly_filled_then_sold(world: World) -> None:
     world.decide("sell")
     time.sleep(1.0)
     world.sandbox("/sandbox/market", method="PUT", body={"volume_cap": "0.1"})
+
+
+def broker_away(*, killed_too: bool = False) -> Story:
+    """Nobody answers in the middle of a round, and what was under way is cut; seconds later the broker is back as if nothing had been."""
+
+    def story(world: World) -> None:
+        with Door(world.sandbox_port) as door:
+            world.environment["SANDBOX_URL"] = f"http://127.0.0.1:{door.port}"
+            world.start_execution("one")
+            world.open()
+
+            def shut(number: int) -> None:
+                if number in {0, 2}:
+                    time.sleep(world.random.uniform(0, 0.08))
+                    door.shut()
+                    if killed_too and number:
+                        world.replace("one")
+                    time.sleep(world.random.uniform(0.5, 3.0))
+                    door.open()
+
+            world.rounds(4, during=shut)
+            world.settle()
+            world.kill("one")
+            world.environment["SANDBOX_URL"] = f"http://127.0.0.1:{world.sandbox_port}"
+            world.start_execution("one")
+
+    return story
 
 
 # ---- Redis --------------------------------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def test_one_order_for_each_decision_that_passed_and_books_that_agree(
     scenario: Scenario, seed: int, sandbox_port: int, tmp_path: Path
 ) -> None:
-    with World(tmp_path, sandbox_port, seed=seed, stops=scenario.stops) as world:
+    with scenario.world(tmp_path, sandbox_port, seed=seed) as world:
         scenario.story(world)
         world.settle()
         trades_on(world)

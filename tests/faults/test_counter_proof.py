@@ -9,7 +9,6 @@ import pytest
 
 from tests.faults.scenarios import catalogue
 from tests.faults.verdict import TWICE, verdict
-from tests.faults.world import World
 
 pytestmark = [pytest.mark.redis, pytest.mark.timeout(300)]
 
@@ -26,7 +25,7 @@ pytestmark = [pytest.mark.redis, pytest.mark.timeout(300)]
 )
 def test_the_campaign_fails_without(mutation: str, name: str, evidence: str, sandbox_port: int, tmp_path: Path) -> None:
     scenario = next(one for one in catalogue() if one.name == name)
-    with World(tmp_path, sandbox_port, seed=1, stops=scenario.stops, FAULT_MUTATION=mutation) as world:
+    with scenario.world(tmp_path, sandbox_port, seed=1, FAULT_MUTATION=mutation) as world:
         with suppress(AssertionError):  # a system without its protection need not even come to rest
             scenario.story(world)
             world.settle(seconds=30)

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -28,6 +29,7 @@ from shared.bus.topics import DECISION, HEARTBEAT, QUOTE
 from shared.domain.decisions import Decision
 from shared.domain.errors import BusError
 from shared.domain.trading import Heartbeat
+from shared.runtime import asking
 from tests import facts
 from tests.system import System
 
@@ -289,6 +291,15 @@ class World(System):
         for outcome in sorted(self.every_symbol("outcome"), key=lambda one: one.revision):
             found.setdefault(outcome.origin_id, []).append(outcome)
         return found
+
+    def flat(self) -> bool:
+        """Whether the broker holds nothing."""
+        return not any(Decimal(one["quantity"]) for one in self.sandbox("/sandbox/books")["positions"].values())
+
+    def resume(self) -> None:
+        """A person lifts the halt, and trading goes on."""
+        self.on_bus(lambda bus: asking.resume(bus, by="tests", reason="seen"))
+        self.switch_on()
 
     def latest_account(self) -> str:
         """The account's name at the broker."""

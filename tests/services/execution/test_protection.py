@@ -188,3 +188,17 @@ def test_without_percentages_nothing_rests_and_nothing_is_watched() -> None:
         assert timedelta(0) == rig.clock.skew
 
     rigged(story, stop_loss_percent=Decimal(0), take_profit_percent=Decimal(0))
+
+
+def test_a_stop_that_its_process_died_over_is_placed_as_soon_as_the_broker_denies_knowing_it() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.ended(await rig.decide("buy", "AAPL"))
+        rig.broker.faults = ["", "lost"]
+        await rig.ended(await rig.decide("buy"))
+        await rig.until(lambda: len(rig.broker.posts) == 3)
+        await rig.kill(0)
+        rig.start()
+        await rig.until(lambda: resting(rig, "BTC/USD"), seconds=25)
+        assert (await rig.ended(await rig.decide("sell"))).outcome == "executed"
+
+    rigged(story)
