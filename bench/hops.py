@@ -205,12 +205,13 @@ def rounds_of(way: str, url: str, rounds: int, pause: float = 0.0) -> list[float
         return asyncio.run(_rounds(way, url, rounds, pause))
 
 
-def three_hops_ms(url: str, rounds: int = 500, pause: float = 0.0) -> float:
-    """The floor: the median of three trivial hops (redis-py, blocking), in milliseconds.
+def three_hops_ms(url: str, rounds: int = 500, pause: float = 0.0, *, way: str = "redis-py") -> float:
+    """The floor: the median of three trivial hops, in milliseconds.
 
     pause  seconds between rounds: processes that have slept a while wake up with cold caches, ours as well
+    way    "redis-py" blocks and does nothing else meanwhile; "redis-py asyncio" could serve other symbols, as our processes do
     """
-    return statistics.median(rounds_of("redis-py", url, rounds, pause)) * 1_000
+    return statistics.median(rounds_of(way, url, rounds, pause)) * 1_000
 
 
 # ---- how many a second ---------------------------------------------------------------------------------------------------------

@@ -98,14 +98,22 @@ class Desk:
         symbol, bus = str(announced.symbol), self._process.bus
         done = (Ref(DECISION, symbol), fact_id("decision", symbol, announced.timeframe, announced.at))
         deadline = self._process.clock.monotonic() + self._settings.answer_seconds
-        claim = await bus.claim(symbol, f"decision:{announced.timeframe}:{iso(announced.at)}", ttl=CLAIM, unless=done)
+        # One round trip: the server takes the claim before it reads for the question.
+        claim, question = await asyncio.gather(
+            bus.claim(symbol, f"decision:{announced.timeframe}:{iso(announced.at)}", ttl=CLAIM, unless=done),
+            self._book.question(announced, deadline=deadline),
+            return_exceptions=True,
+        )
+        if isinstance(claim, BaseException):
+            raise claim
         if claim is None:
             if again and await bus.exists(*done):
                 self._decided[symbol] = announced.at
             return
         waits = False
         try:
-            question = await self._book.question(announced, deadline=deadline)
+            if isinstance(question, BaseException):
+                raise question
             if question and self._exit_only(symbol) and not _quantity(question):
                 self._decided[symbol] = announced.at  # no longer in SYMBOLS, and flat: nothing is left to decide
             elif question:

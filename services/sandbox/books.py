@@ -111,7 +111,7 @@ async def get_accounts(request: Request) -> JSONResponse:
 
 
 async def get_orders(request: Request) -> JSONResponse:
-    """By client order id: how often it was posted, how many of those never took effect, and the order there is of it."""
+    """By client order id: how often posted, how many of those never took effect, when the first arrived, and the order there is of it."""
     world = world_of(request)
     trader = _trader(request, world)
     if trader is None:
@@ -123,6 +123,7 @@ async def get_orders(request: Request) -> JSONResponse:
         answers[name] = {
             "posted": trader.posts[name],
             "lost": trader.lost[name],
+            "received_at": unix_stamp(trader.received[name]) if name in trader.received else None,
             "order_id": book.by_client_id.get(name),
             "status": order.status if order else None,
             "filled_qty": number(order.filled) if order else None,

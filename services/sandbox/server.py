@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,7 @@ class _Http(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["sandbox.transport"] = self.transport  # type: ignore[typeddict-unknown-key]
+        self.scope["sandbox.received_at"] = time.time()  # type: ignore[typeddict-unknown-key]
 
 
 class _WebSocket(WebSocketsSansIOProtocol):

@@ -52,6 +52,7 @@ class Trader:
 
     looked      unix seconds up to which a symbol's trading has been applied
     posts       how often each client order id was sent, whatever became of it; `lost` of those never took effect
+    received    unix seconds at which the first of them began to arrive
     connections, listeners  streams that have authenticated; those of them that listen
     opened   when the position of a symbol last left zero, unix seconds
     samples     (unix seconds, equity), oldest first; `days` the same once per New York day
@@ -64,6 +65,7 @@ class Trader:
     looked: dict[str, float] = field(default_factory=dict)
     posts: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
+    received: dict[str, float] = field(default_factory=dict)
     opened: dict[str, float] = field(default_factory=dict)
     connections: set[int] = field(default_factory=set)
     listeners: dict[int, Listener] = field(default_factory=dict)

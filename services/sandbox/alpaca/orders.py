@@ -39,6 +39,7 @@ async def create_order(request: Request) -> JSONResponse:
     body = await body_of(request)
     name = str(body.get("client_order_id"))
     trader.posts[name] += 1
+    trader.received.setdefault(name, request.scope.get("sandbox.received_at", world.clock()))
     try:
         order = place(world, trader, body)
     except ApiError:

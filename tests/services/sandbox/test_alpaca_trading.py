@@ -133,10 +133,13 @@ def test_a_client_order_id_is_accepted_once_ever(sandbox: Sandbox, client: Tradi
         buy(client, "AAPL", 1, client_order_id="once")
     assert (refusal.value.status_code, refusal.value.code, refusal.value.message) == (422, 40010001, "client_order_id must be unique")
     assert client.get_order_by_client_id("once").filled_qty == "1"
-    assert sandbox.orders(key)["once"] == {
+    order = client.get_order_by_client_id("once")
+    told = sandbox.orders(key)["once"]
+    assert datetime.fromisoformat(told.pop("received_at")) <= order.created_at
+    assert told == {
         "posted": 2,
         "lost": 0,
-        "order_id": str(client.get_order_by_client_id("once").id),
+        "order_id": str(order.id),
         "status": "filled",
         "filled_qty": "1",
     }
