@@ -1,4 +1,4 @@
-"""What the gate saw, as it stands in the journal beside its first check: enough to ask the gate again, to the last digit.
+"""What the gate saw, as it stands in the journal: in the intent that it let pass, or beside its first check. Enough to ask it again.
 
 What has an id of its own (the switch, a halt, a pause) is named, everything else is written out. Numbers are text, exactly as they were.
 """
