@@ -3,11 +3,11 @@
     python bench/latency.py [--symbols 2,20,200] [--rounds 40] [--engines llm:1]
 
 We write bars and indicators as market_data does and take the time just before each is written; the sandbox's time of the request's first
-byte is the end. The model answers at once, so what is left is ours. Facts are spread evenly over each round (spread), written each as soon
-as the one before has come to its end (back to back), and all written together (burst). The floor is measured at the first two paces too, and
-each is compared with its own: at a pace every process has slept and wakes up with cold caches, back to back none ever does. At saturation
-all are written together: how many symbols a second get from their fact to their outcome, when each is decided anew and its position stands
-(decisions), and when each buys or sells and is filled (orders).
+byte is the end. The model answers at once, so what is left is ours. Facts are spread evenly over each round (spread), written each as
+soon as the one before has come to its end (back to back), and all written together (burst). The floor is measured at the first two paces
+too, and each is compared with its own: at a pace every process has slept and wakes up with cold caches, back to back none ever does. At
+saturation all are written together: how many symbols a second get from their fact to their outcome, when each is decided anew and its
+position stands (decisions), and when each buys or sells and is filled (orders).
 """
 
 from __future__ import annotations
