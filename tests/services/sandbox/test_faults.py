@@ -32,6 +32,13 @@ def buy(client: TradingClient, name: str, quantity: float = 1) -> Any:
     return client.submit_order(request)
 
 
+def leave_too_early(sandbox: Sandbox, name: str, *, seconds: float) -> None:
+    """Orders, and does not wait for the answer."""
+    order = {"symbol": "AAPL", "qty": 1, "side": "buy", "type": "market", "time_in_force": "day", "client_order_id": name}
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{sandbox.url}/v2/orders", json=order, headers={"APCA-API-KEY-ID": "k", "APCA-API-SECRET-KEY": "s"}, timeout=seconds)
+
+
 @pytest.mark.parametrize(
     ("status", "body"), [(429, '{"message": "too many requests."}'), (500, '"code": 50010000'), (503, "<html>"), (504, "<html>")]
 )
@@ -70,26 +77,14 @@ def test_latency_delays_and_the_request_still_counts(fresh_sandbox: Sandbox, cli
     client.get_account()
     assert time.monotonic() - began >= 0.15
     fresh_sandbox.faults({"kind": "drop_after", "delay_ms": 300, "path": "/v2/orders", "method": "POST", "count": 1})
-    with pytest.raises(httpx.ReadTimeout):
-        httpx.post(
-            f"{fresh_sandbox.url}/v2/orders",
-            json={"symbol": "AAPL", "qty": 1, "side": "buy", "type": "market", "time_in_force": "day", "client_order_id": "late"},
-            headers={"APCA-API-KEY-ID": "k", "APCA-API-SECRET-KEY": "s"},
-            timeout=0.15,
-        )
+    leave_too_early(fresh_sandbox, "late", seconds=0.15)
     assert fresh_sandbox.orders("k")["late"]["order_id"]
 
 
 def test_an_order_that_has_arrived_takes_effect_although_its_sender_has_gone(fresh_sandbox: Sandbox, client: TradingClient):
     client.get_account()
     fresh_sandbox.faults({"kind": "latency", "delay_ms": 400, "path": "/v2/orders", "method": "POST", "count": 1})
-    with pytest.raises(httpx.ReadTimeout):
-        httpx.post(
-            f"{fresh_sandbox.url}/v2/orders",
-            json={"symbol": "AAPL", "qty": 1, "side": "buy", "type": "market", "time_in_force": "day", "client_order_id": "late"},
-            headers={"APCA-API-KEY-ID": "k", "APCA-API-SECRET-KEY": "s"},
-            timeout=0.1,
-        )
+    leave_too_early(fresh_sandbox, "late", seconds=0.1)
     end = time.monotonic() + 10
     while "late" not in fresh_sandbox.orders("k") and time.monotonic() < end:
         time.sleep(0.02)

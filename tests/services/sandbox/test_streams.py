@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,11 +18,6 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from tests.sandbox_server import Sandbox, running_sandbox
 
 BUY = {"symbol": "AAPL", "side": "buy", "type": "market", "time_in_force": "day", "qty": "2"}
-
-
-@pytest.fixture
-def key() -> str:
-    return uuid.uuid4().hex
 
 
 async def post(sandbox: Sandbox, key: str, **changes: Any) -> dict[str, Any]:
