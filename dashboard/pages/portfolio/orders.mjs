@@ -12,9 +12,9 @@ import { WhyButton } from "#app/components/why.mjs";
 import { cancelOrder } from "#app/controls.mjs";
 import { capital, money, price, quantity } from "#app/format.mjs";
 import { html } from "#app/html.mjs";
+import { changing } from "#app/may.mjs";
 import { running } from "#app/requests.mjs";
 import { symbolPath } from "#app/router.mjs";
-import { online } from "#app/socket.mjs";
 import { isForeign, OPEN_ORDER, orderStatus, termsWords } from "#app/words.mjs";
 import { done, FILL_COLUMNS, fills, lifeOf, load, loaded, ORDER_COLUMNS, orderRows, working } from "./order_book.mjs";
 
@@ -27,7 +27,7 @@ function Cancel({ order }) {
   const [asked, setAsked] = useState(false);
   const busy = Boolean(running(`cancel ${order.order_id}`));
   return html`
-    <button type="button" class="button button-small" disabled=${!online.value || busy} aria-label=${`Cancel the order of ${order.symbol}`}
+    <button type="button" class="button button-small" ...${changing({ disabled: busy })} aria-label=${`Cancel the order of ${order.symbol}`}
       onClick=${() => setAsked(true)}>${busy ? "Cancelling…" : "Cancel"}</button>
     ${asked && html`<${CancelQuestion} order=${order} onClose=${() => setAsked(false)} />`}
   `;

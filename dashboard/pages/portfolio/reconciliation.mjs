@@ -7,11 +7,11 @@ import { Table } from "#app/components/panel.mjs";
 import { compareBooks } from "#app/controls.mjs";
 import { plural, signedQuantity } from "#app/format.mjs";
 import { html } from "#app/html.mjs";
+import { changing } from "#app/may.mjs";
 import { running } from "#app/requests.mjs";
 import { symbolPath } from "#app/router.mjs";
 import { held } from "#app/standing.mjs";
 import { all, latest } from "#app/store.mjs";
-import { online } from "#app/socket.mjs";
 import { fills, working } from "./order_book.mjs";
 
 const HEADS = ["Symbol", "#Our books", "The broker's", "#Reserved by orders", "Stop", "Target", "Working orders"];
@@ -70,7 +70,7 @@ const Found = ({ list }) =>
 
 export function CompareButton() {
   const busy = Boolean(running("reconcile"));
-  return html`<button type="button" class="button button-small" disabled=${!online.value || busy} onClick=${compareBooks}>
+  return html`<button type="button" class="button button-small" ...${changing({ disabled: busy })} onClick=${compareBooks}>
     ${busy ? "Comparing…" : "Compare now"}
   </button>`;
 }

@@ -4,8 +4,7 @@ import { Badge, Empty, Moment } from "#app/components/figures.mjs";
 import { Table } from "#app/components/panel.mjs";
 import { html } from "#app/html.mjs";
 import { TESTERS, testKeys, tests } from "#app/key_tests.mjs";
-import { may } from "#app/may.mjs";
-import { online } from "#app/socket.mjs";
+import { changing } from "#app/may.mjs";
 import { all } from "#app/store.mjs";
 import { processName } from "#app/words.mjs";
 
@@ -71,7 +70,7 @@ export function VendorKeys() {
       ${list.map(([name, { state, readers }]) => html`<${KeyRow} key=${name} name=${name} state=${state} readers=${readers} />`)}
     <//>`}
     <div class="tested" aria-live="polite">
-      <button type="button" class="button" disabled=${!online.value || busy || !may("trade")} onClick=${testKeys}>
+      <button type="button" class="button" ...${changing({ disabled: busy })} onClick=${testKeys}>
         ${busy ? "Testing…" : "Test the keys"}
       </button>
       <ul>${TESTERS.map((process) => html`<${Tested} key=${process} process=${process} />`)}</ul>

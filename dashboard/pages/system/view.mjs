@@ -7,10 +7,10 @@ import { pullModel } from "#app/controls.mjs";
 import { duration, number } from "#app/format.mjs";
 import { freshness, stateOf } from "#app/freshness.mjs";
 import { html } from "#app/html.mjs";
-import { may } from "#app/may.mjs";
+import { changing } from "#app/may.mjs";
 import { running } from "#app/requests.mjs";
 import { symbolPath } from "#app/router.mjs";
-import { connection, online } from "#app/socket.mjs";
+import { connection } from "#app/socket.mjs";
 import { all, latest, system } from "#app/store.mjs";
 import { processName, sessionWord } from "#app/words.mjs";
 import { Log } from "./log.mjs";
@@ -28,9 +28,9 @@ function Pull({ model }) {
       </p>`;
   }
   if (model.phase !== "missing") return null;
-  const disabled = !online.value || !may("trade") || Boolean(running("pull_model"));
+  const attributes = changing({ disabled: Boolean(running("pull_model")) });
   return html`<p>
-    <button type="button" class="button" disabled=${disabled} onClick=${() => pullModel(model.model)}>Pull ${model.model}</button>
+    <button type="button" class="button" ...${attributes} onClick=${() => pullModel(model.model)}>Pull ${model.model}</button>
   </p>`;
 }
 

@@ -14,6 +14,7 @@ import { connect, connection } from "./socket.mjs";
 import { startAlerts } from "./alerts.mjs";
 import { startLog } from "./log.mjs";
 import { startLook } from "./look.mjs";
+import { readScopes } from "./may.mjs";
 import { watchTheme } from "./theme.mjs";
 
 startClock();
@@ -31,6 +32,7 @@ connect();
 // What happened while the connection was away is read from the histories.
 effect(() => {
   if (connection.value.state !== "open") return;
+  readScopes();
   loadFeed();
   reloadSeries();
 });

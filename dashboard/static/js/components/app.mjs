@@ -7,7 +7,7 @@ import { boot } from "../boot.mjs";
 import { duration } from "../format.mjs";
 import { html } from "../html.mjs";
 import { route } from "../router.mjs";
-import { may } from "../may.mjs";
+import { ability, may, WHY_NOT } from "../may.mjs";
 import { zoneWord } from "../zone.mjs";
 import { bus, connection, offlineSeconds } from "../socket.mjs";
 import { system } from "../store.mjs";
@@ -91,9 +91,12 @@ function Banners() {
         ${bus.value.detail} HALT still tries; else type <code>${COMMAND}</code>.
       </span>
     </div>`}
-    ${!may("trade") && html`<div class="banner banner-quiet">
+    ${!may("trade") && html`<div class="banner banner-quiet" id=${WHY_NOT}>
       <${Icon} name="person" />
-      <span><strong>You may look, and change nothing.</strong> ${boot.user} is a viewer; what you press here is refused.</span>
+      <span>
+        <strong>${boot.user} ${ability()}.</strong> Buttons that change something are not for you.
+        ${!may("halt") && html`To halt, ask an operator, or type <code>${COMMAND}</code> on the machine.`}
+      </span>
     </div>`}
     ${system.value.ready && system.value.simulated && html`<div class="banner banner-sandbox">
       <${Icon} name="sandbox" />

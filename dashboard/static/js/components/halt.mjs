@@ -3,6 +3,7 @@
 
 import { signal } from "@preact/signals";
 import { html } from "../html.mjs";
+import { changing, may } from "../may.mjs";
 import { dismiss, request, requests } from "../requests.mjs";
 import { halt } from "../store.mjs";
 import { ulid } from "../api.mjs";
@@ -41,13 +42,16 @@ export async function pressHalt() {
   failed.value = why || "The server was not reached.";
 }
 
+/** Pressable whatever the connection is, but not by who may not. */
+export const halting = () => (may("halt") ? {} : changing({ scope: "halt" }));
+
 export function HaltButton() {
   const busy = requests.value.some(({ kind, state }) => kind === "halt" && (state === "sending" || state === "waiting"));
   const halted = Boolean(halt.value);
   const confirmed = halted && view.value.phase === "halted";
   const word = confirmed ? "Halted" : busy || halted ? "Halting…" : "Halt";
   return html`<button type="button" class="halt" aria-label=${halted ? "Trading is halted. Press to halt again." : "Halt all trading now"}
-    data-state=${confirmed ? "halted" : busy || halted ? "busy" : "ready"} onClick=${pressHalt}>
+    ...${halting()} data-state=${confirmed ? "halted" : busy || halted ? "busy" : "ready"} onClick=${pressHalt}>
     <${Icon} name="halt" size=${18} />
     <span>${word}</span>
   </button>`;

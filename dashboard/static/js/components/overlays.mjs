@@ -10,7 +10,7 @@ import { halt } from "../store.mjs";
 import { setTheme, theme } from "../theme.mjs";
 import { capital } from "../format.mjs";
 import { Dialog } from "./dialog.mjs";
-import { COMMAND, pressHalt } from "./halt.mjs";
+import { COMMAND, halting, pressHalt } from "./halt.mjs";
 import { Icon } from "./icon.mjs";
 import { HEAD_COUNT } from "./navigation.mjs";
 import { Palette } from "./palette.mjs";
@@ -48,7 +48,7 @@ function HaltDialog() {
   };
   const actions = html`
     <button type="button" class="button" onClick=${closeHalt}>Cancel</button>
-    <button type="button" class="halt" autofocus onClick=${act}><${Icon} name="halt" size=${18} /><span>Halt</span></button>
+    <button type="button" class="halt" autofocus ...${halting()} onClick=${act}><${Icon} name="halt" size=${18} /><span>Halt</span></button>
   `;
   return html`<${Dialog} title="Halt all trading?" tone="danger" plain onClose=${closeHalt} actions=${actions}>
     ${halt.value && html`<p><strong>Trading is halted already.</strong></p>`}

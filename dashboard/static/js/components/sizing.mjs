@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { saveSizing } from "../controls.mjs";
 import { money } from "../format.mjs";
 import { html } from "../html.mjs";
+import { changing, may } from "../may.mjs";
 import { running } from "../requests.mjs";
 import { online } from "../socket.mjs";
 import { latest } from "../store.mjs";
@@ -23,7 +24,8 @@ export function fault(draft) {
 /** @param {{draft: any, set: (change: object) => void}} props */
 function ModeChoice({ draft, set }) {
   const choice = (/** @type {string} */ value, /** @type {string} */ text) => html`<label class="segment">
-    <input type="radio" name="sizing-mode" value=${value} checked=${draft.mode === value} onChange=${() => set({ mode: value })} />
+    <input type="radio" name="sizing-mode" value=${value} checked=${draft.mode === value} disabled=${!may("trade")}
+      onChange=${() => set({ mode: value })} />
     <span>${text}</span>
   </label>`;
   return html`<fieldset class="segments">
@@ -54,7 +56,7 @@ export function Sizing() {
   const largest = wrong ? null : largestOrder(latest("account").value, draft, settingsOf("execution"));
   const save = async (/** @type {Event} */ event) => {
     event.preventDefault();
-    if (wrong || !online.value) return;
+    if (wrong || !online.value || !may("trade")) return;
     const state = await saveSizing(draft, fact?.revision ?? 0);
     if (state === "waiting") setTouched(false);
   };
@@ -66,11 +68,11 @@ export function Sizing() {
         <span class="sr-only">${draft.mode === "percent" ? "Percent of equity" : "Amount in USD"}</span>
         ${draft.mode === "fixed" && html`<span class="unit">$</span>`}
         <input class="input figure" inputmode="decimal" size="8" aria-invalid=${Boolean(wrong)} aria-describedby="sizing-says"
-          value=${draft[field]} onInput=${(/** @type {any} */ event) => set({ [field]: event.target.value.trim() })} />
+          disabled=${!may("trade")} value=${draft[field]} onInput=${(/** @type {any} */ event) => set({ [field]: event.target.value.trim() })} />
         ${draft.mode === "percent" && html`<span class="unit">%</span>`}
       </label>
       ${dirty && html`
-        <button class="button button-primary" disabled=${Boolean(wrong || pending) || !online.value}>
+        <button class="button button-primary" ...${changing({ disabled: Boolean(wrong || pending) })}>
           ${pending ? "Saving…" : "Save"}
         </button>
         <button type="button" class="button" onClick=${() => (setTouched(false), setDraft(saved))}>Undo</button>

@@ -5,6 +5,7 @@ import { useState } from "preact/hooks";
 import { closePosition, liquidateAll, setPause } from "../controls.mjs";
 import { money, plural, price } from "../format.mjs";
 import { html } from "../html.mjs";
+import { changing } from "../may.mjs";
 import { running } from "../requests.mjs";
 import { online } from "../socket.mjs";
 import { all, latest, pauseOf } from "../store.mjs";
@@ -29,7 +30,7 @@ export function SymbolActions({ symbol }) {
   };
   const busy = running(`pause ${symbol}`);
   return html`<div class="actions">
-    <button type="button" class="button button-small" disabled=${!online.value || Boolean(busy)}
+    <button type="button" class="button button-small" ...${changing({ disabled: Boolean(busy) })}
       aria-label=${paused ? `End the pause of ${symbol}` : `Pause ${symbol}`} onClick=${ask(paused ? "unpause" : "pause")}>
       <${Icon} name=${paused ? "play" : "pause"} size=${13} />
       ${paused ? "Resume" : "Pause"}
@@ -45,7 +46,7 @@ export function CloseButton({ symbol }) {
   const ask = () => {
     question.value = { what: "close", symbol };
   };
-  return html`<button type="button" class="button button-small" disabled=${!online.value || Boolean(busy)}
+  return html`<button type="button" class="button button-small" ...${changing({ disabled: Boolean(busy) })}
     aria-label=${`Close the position in ${symbol}`} onClick=${ask}>
     <${Icon} name="close" size=${13} />
     ${busy ? "Closing…" : "Close"}
@@ -59,7 +60,7 @@ export function LiquidateButton() {
     question.value = { what: "liquidate", symbol: "" };
   };
   if (!some) return null;
-  return html`<button type="button" class="button button-small button-danger-quiet" disabled=${!online.value || Boolean(busy)}
+  return html`<button type="button" class="button button-small button-danger-quiet" ...${changing({ disabled: Boolean(busy) })}
     onClick=${ask}>
     ${busy ? "Liquidating…" : "Liquidate all…"}
   </button>`;

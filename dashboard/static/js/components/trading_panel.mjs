@@ -4,8 +4,8 @@ import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import { askFor, liftHalt } from "../controls.mjs";
 import { classes, html } from "../html.mjs";
+import { changing } from "../may.mjs";
 import { running } from "../requests.mjs";
-import { online } from "../socket.mjs";
 import { halt, latest } from "../store.mjs";
 import { Dialog } from "./dialog.mjs";
 import { Moment } from "./figures.mjs";
@@ -57,14 +57,14 @@ function Halted() {
 
 function Buttons() {
   const trading = latest("trading").value;
-  const off = !online.value;
   const wanted = trading?.state ?? (latest("trading_effective").value?.state === "on" ? "on" : "off");
   if (halt.value) {
     return html`<div class="switch-buttons">
-      <button type="button" class="button" disabled=${off || Boolean(running("resume"))} onClick=${() => (asking.value = "resume")}>
+      <button type="button" class="button" ...${changing({ disabled: Boolean(running("resume")) })}
+        onClick=${() => (asking.value = "resume")}>
         Lift the halt…
       </button>
-      ${wanted === "on" && html`<button type="button" class="button" disabled=${off} onClick=${() => askFor({ state: "off" })}>
+      ${wanted === "on" && html`<button type="button" class="button" ...${changing()} onClick=${() => askFor({ state: "off" })}>
         Turn trading off
       </button>`}
     </div>`;
@@ -72,17 +72,17 @@ function Buttons() {
   const reduce = Boolean(trading?.reduce_only);
   return html`<div class="switch-buttons">
     ${wanted === "on" ? html`
-      <button type="button" class="button button-large" disabled=${off} onClick=${() => askFor({ state: "off" })}>
+      <button type="button" class="button button-large" ...${changing()} onClick=${() => askFor({ state: "off" })}>
         <${Icon} name="off" />
         Turn trading off
       </button>
-      <button type="button" class="toggle" role="switch" aria-checked=${reduce} disabled=${off || Boolean(running("trading"))}
-        onClick=${() => askFor({ state: "on", reduce_only: !reduce })}>
+      <button type="button" class="toggle" role="switch" aria-checked=${reduce}
+        ...${changing({ disabled: Boolean(running("trading")) })} onClick=${() => askFor({ state: "on", reduce_only: !reduce })}>
         <span class="toggle-track" aria-hidden="true"></span>
         Reduce only
       </button>
     ` : html`<button type="button" class=${`button button-large ${mode.value.name === "live" ? "button-live" : "button-primary"}`}
-      disabled=${off} onClick=${() => (asking.value = "on")}>
+      ...${changing()} onClick=${() => (asking.value = "on")}>
       <${Icon} name="on" />
       Turn trading on…
     </button>`}
@@ -100,7 +100,7 @@ function ResumeDialog() {
   };
   const actions = html`
     <button type="button" class="button" onClick=${close}>Cancel</button>
-    <button type="submit" form="resume-form" class="button button-primary" disabled=${!reason.trim() || !online.value}>
+    <button type="submit" form="resume-form" class="button button-primary" ...${changing({ disabled: !reason.trim() })}>
       Lift the halt
     </button>
   `;

@@ -6,6 +6,7 @@ import { boot } from "../boot.mjs";
 import { announceLive, askFor } from "../controls.mjs";
 import { money, quantity } from "../format.mjs";
 import { html } from "../html.mjs";
+import { changing } from "../may.mjs";
 import { online } from "../socket.mjs";
 import { latest, system } from "../store.mjs";
 import { sizeWords } from "../words.mjs";
@@ -95,7 +96,7 @@ function PracticeDialog({ onClose }) {
   };
   const actions = html`
     <button type="button" class="button" onClick=${onClose}>Cancel</button>
-    <button type="button" class="button button-primary" disabled=${!online.value} onClick=${act}>Turn on</button>
+    <button type="button" class="button button-primary" ...${changing()} onClick=${act}>Turn on</button>
   `;
   return html`<${Dialog} title="Turn trading on?" onClose=${onClose} actions=${actions} wide>
     <p><strong>${word}.</strong> ${says}</p>
@@ -136,7 +137,7 @@ function LiveDialog({ onClose }) {
   };
   const actions = html`
     <button type="button" class="button" onClick=${onClose}>Cancel</button>
-    <button type="submit" form="live-form" class="button button-live" disabled=${!ready}>
+    <button type="submit" form="live-form" class="button button-live" ...${changing({ disabled: !ready })}>
       ${left === null ? "Trade with real money" : `Turning on in ${left} s`}
     </button>
   `;

@@ -2,14 +2,8 @@
 
 import { boot } from "../boot.mjs";
 import { html } from "../html.mjs";
-import { may } from "../may.mjs";
+import { ability } from "../may.mjs";
 import { Icon } from "./icon.mjs";
-
-/** What the user may, in a word. */
-export function roleWord() {
-  if (may("manage")) return "may do everything";
-  return may("trade") ? "may trade and halt" : "may look, and change nothing";
-}
 
 /** @param {{everywhere?: boolean, label: string}} props */
 export const LogOut = ({ everywhere = false, label }) =>
@@ -21,7 +15,7 @@ export const LogOut = ({ everywhere = false, label }) =>
 
 export const UserButton = () =>
   html`<button type="button" class="icon-button user-button" popovertarget="user-menu" aria-label=${`User: ${boot.user ?? "local"}`}
-    title=${`${boot.user ?? "Local user"}, ${roleWord()}`}>
+    title=${`${boot.user ?? "Local user"}, ${ability()}`}>
     <${Icon} name="person" />
   </button>`;
 
@@ -31,7 +25,7 @@ export function Account() {
     return html`<p><strong>Local user</strong></p>
       <p class="hint">No password is set: only this machine reaches the page, and whoever sits at it may do everything.</p>`;
   }
-  return html`<p><strong>${boot.user}</strong> <span class="hint">${roleWord()}</span></p>
+  return html`<p><strong>${boot.user}</strong> <span class="hint">${ability()}</span></p>
     <div class="menu-actions"><${LogOut} label="Log out" /><${LogOut} everywhere label="Log out everywhere" /></div>`;
 }
 
