@@ -190,19 +190,21 @@ class Reconciliation:
     # ---- intents ---------------------------------------------------------------------------------------------------------------
     def _resolve(self) -> None:
         """Asks for every intent that may be with the broker. Those in our own hands are being followed there already."""
-        inherited = [one for one in self._desk.books.unresolved() if one.fence != self._desk.scribe.fence or one.state == "unknown"]
+        fence = self._desk.scribe.fence
+        doubtful = [one for one in self._desk.books.unresolved() if one.fence != fence or one.state == "unknown"]
         # Asked for side by side and not waited for: their symbols wait, others need not.
-        for intent in inherited:
+        for intent in doubtful:
             if intent.state != "intent":
-                self._resolving.begin(intent).add_done_callback(self._resolved)
+                asked = self._resolving.begin(intent)
+                asked.add_done_callback(self._inherited if intent.fence != fence else lambda _: self._desk.reconcile_wanted.set())
 
-    def _resolved(self, asked: asyncio.Task[Intent]) -> None:
-        """Protection that never arrived is placed anew at once: until then nothing rests, and the symbol's exits wait."""
+    def _inherited(self, asked: asyncio.Task[Intent]) -> None:
+        """A predecessor's protection that never arrived is given up at once: until then it stands in the way of its like."""
         self._desk.reconcile_wanted.set()
         if asked.cancelled() or asked.exception() is not None:
             return
         found = self._desk.books.intent(asked.result().client_order_id)
-        if found is not None and found.state == "intent" and found.leg == "protection":
+        if found is not None and found.state == "intent" and found.origin == "protection" and found.leg != "flatten":
             self._give_up(found)
             self._desk.guard(str(found.symbol))
 

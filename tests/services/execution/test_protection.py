@@ -202,3 +202,18 @@ def test_a_stop_that_its_process_died_over_is_placed_as_soon_as_the_broker_denie
         assert (await rig.ended(await rig.decide("sell"))).outcome == "executed"
 
     rigged(story)
+
+
+def test_a_sale_of_our_watch_that_its_process_died_over_is_made_as_soon_as_the_broker_denies_knowing_it() -> None:
+    async def story(rig: Rig) -> None:
+        await rig.ended(await rig.decide("buy"))
+        await rig.until(lambda: resting(rig, "BTC/USD"))
+        rig.broker.faults = ["lost"]
+        rig.prices["BTC/USD"] = "80"  # through the stop and its limit
+        await rig.until(lambda: len(rig.broker.posts) == 3)
+        await rig.kill(0)
+        rig.start()
+        await rig.until(lambda: abs(rig.held()) < Decimal("0.000001"), seconds=35)
+        assert len(rig.broker.posts) == 4
+
+    rigged(story)
