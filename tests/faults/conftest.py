@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
 
+from tests.child import running
 from tests.faults.world import MARKET
 from tests.redis_server import free_port
 from tests.system import ROOT
@@ -49,29 +46,6 @@ def running_sandbox(folder: Path, symbols: Sequence[str], **environment: str) ->
     port = free_port()
     given = {"SANDBOX_HOST": "127.0.0.1", "SANDBOX_PORT": str(port), "SANDBOX_LATENCY_MS": "0", "TIMEFRAME": "1m", **environment}
     inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"}}
-    log = folder / "sandbox.log"
-    with log.open("ab") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "services.sandbox"],
-            cwd=log.parent,
-            env={**inherited, "PYTHONPATH": str(ROOT), "SYMBOLS": ",".join(symbols), **given},
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-        )
-    try:
-        deadline = time.monotonic() + 120
-        while not _answers(port):
-            assert process.poll() is None, f"the sandbox ended:\n{log.read_text()[-2_000:]}"
-            assert time.monotonic() < deadline, "the sandbox did not start within 120 s"
-            time.sleep(0.05)
+    environment = {**inherited, "PYTHONPATH": str(ROOT), "SYMBOLS": ",".join(symbols), **given}
+    with running("services.sandbox", f"http://127.0.0.1:{port}/healthz", folder=folder, environment=environment, seconds=120):
         yield port
-    finally:
-        process.kill()
-        process.wait(10)
-
-
-def _answers(port: int) -> bool:
-    with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
-        return bool(answer.status == 200)
-    return False

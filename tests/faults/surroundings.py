@@ -14,15 +14,20 @@ POST = {"path": "/v2/orders", "method": "POST"}
 LOST_ANSWER = {"kind": "status_after", "status": 504, **POST}
 
 
+def opened(world: World, *, standby: bool) -> None:
+    """One process, or two of which either may be the active one, and trading on."""
+    world.start_execution("one")
+    if standby:
+        world.start_execution("two")
+    world.open()
+
+
 # ---- the broker ---------------------------------------------------------------------------------------------------------------------
 def misbehaving(
     *faults: dict[str, Any], standby: bool = False, during: Callable[[World, int], None] = lambda *_: None, rounds: int = 5
 ) -> Story:
     def story(world: World) -> None:
-        world.start_execution("one")
-        if standby:
-            world.start_execution("two")
-        world.open()
+        opened(world, standby=standby)
         world.faults(*faults)
         world.rounds(rounds, during=lambda number: during(world, number), pause=0.6)
         world.reconcile = any(fault["kind"] in {"stream_lose", "stream_reorder"} for fault in faults)
@@ -131,10 +136,7 @@ def redis_dies(*, loses: int = 0, faults: tuple[dict[str, Any], ...] = (), away:
     """Killed in the middle of a round and started again from its file; what the last `loses` rounds wrote is cut off first."""
 
     def story(world: World) -> None:
-        world.start_execution("one")
-        if standby:
-            world.start_execution("two")
-        world.open()
+        opened(world, standby=standby)
         world.faults(*faults)
         world.loses = bool(loses)
         sizes: list[int] = []
@@ -156,10 +158,7 @@ def redis_dies(*, loses: int = 0, faults: tuple[dict[str, Any], ...] = (), away:
 
 def redis_freezes(seconds: float, *, standby: bool = False, killed_too: bool = False) -> Story:
     def story(world: World) -> None:
-        world.start_execution("one")
-        if standby:
-            world.start_execution("two")
-        world.open()
+        opened(world, standby=standby)
 
         def freeze(number: int) -> None:
             if number == 1:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
 
 from services.decision.engines import Opinion, Silence
 from services.decision.service import check
 from shared.bus.memory import MemoryBus
+from tests.child import running
 from tests.redis_server import free_port
 from tests.services.decision.asking import Llm, settings
 from tests.services.decision.office import Office, close
@@ -36,28 +33,8 @@ def model_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """One server for all of these: one model, on one thread."""
     url, folder = f"http://127.0.0.1:{free_port()}", tmp_path_factory.mktemp("model")
     environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "OLLAMA_HOST": url, "OLLAMA_MODEL": NAME}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "services.tiny_model"], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
-    try:
-        deadline = time.monotonic() + 60
-        while not _answers(url):
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline, "the small model did not start within 60 s"
-            time.sleep(0.1)
+    with running("services.tiny_model", url, folder=folder, environment=environment, seconds=60):
         yield url
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urlopen(url, timeout=1) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 async def test_a_real_models_answer_becomes_a_signal_or_an_abstention_and_every_call_is_recorded(model_url: str):
