@@ -222,9 +222,7 @@ class Replay:
 
     def run(self, entries: Iterable[JournalEntry]) -> Report:
         for entry in entries:
-            written = entry.written_at
-            outside = (self._begins is not None and written < self._begins) or (self._ends is not None and written >= self._ends)
-            self._take(entry, before=outside)
+            self._take(entry, before=False)
         for part in self._parts:
             self._file(part.end())
         report = self.report
@@ -236,10 +234,11 @@ class Replay:
     def _take(self, entry: JournalEntry, *, before: bool) -> None:
         name, _, rest = entry.key.partition(":")
         symbol, part = where(rest)
-        self._place = _place(entry)
         if self._is_others(symbol):
             return
-        self._first = self._first or entry.written_at
+        self._place, written = _place(entry), entry.written_at
+        before = before or (self._begins is not None and written < self._begins) or (self._ends is not None and written >= self._ends)
+        self._first = self._first or written
         self._topics.add(name)
         last, self._seals[entry.key] = self._seals.get(entry.key, ""), entry.seal
         if not before and entry.after and last not in {"", entry.after}:
@@ -259,7 +258,7 @@ class Replay:
                 self.report.unread.append(f"{entry.key} at {entry.cursor}: {error}")
             return
         seen = Seen(self._place, name, part, fact, before)
-        self._note_inputs(seen, entry.written_at)
+        self._note_inputs(seen, written)
         for one in self._parts:
             self._file(one.take(seen))
 

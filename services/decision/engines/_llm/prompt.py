@@ -56,7 +56,6 @@ def messages_of(question: Question, file: PromptFile) -> tuple[Message, ...]:
     return {"role": "system", "content": file.system}, {"role": "user", "content": text}
 
 
-@lru_cache(8_192)  # a bar's numbers are written anew for every bar that follows it
 def number(value: float) -> str:
     """Six significant digits, without an exponent."""
     if not math.isfinite(value) or not value:
@@ -74,9 +73,14 @@ def _bars(rows: Sequence[Row], seconds: int) -> str:
     for number_of, row in enumerate(rows):
         if row.closes_at > first:
             before = rows[number_of - 1].close if number_of else row.open
-            change, spread = 100 * (row.close / before - 1), 100 * (row.high - row.low) / row.close
-            lines.append(f"{number(row.close)} {change:+.2f}% {spread:.2f}% {number(row.volume)}")
+            lines.append(_line(before, row.high, row.low, row.close, row.volume))
     return "\n".join(lines)
+
+
+@lru_cache(8_192)  # a bar is written anew for every bar that follows it
+def _line(before: float, high: float, low: float, close: float, volume: float) -> str:
+    change, spread = 100 * (close / before - 1), 100 * (high - low) / close
+    return f"{number(close)} {change:+.2f}% {spread:.2f}% {number(volume)}"
 
 
 def _position(position: Position, price: float) -> str:
