@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from shared.domain.orders import OrderTerms
 from tests.browser.conftest import Site, Tab
 from tests.browser.stand_in import StandIn
-from tests.browser.test_looks import axe
+from tests.browser.test_looks import axe, faults
 from tests.browser.test_trading import _switched_on, card
 
 __all__ = ["axe"]
@@ -49,14 +49,6 @@ def a_fill(page: Any, site: StandIn) -> Any:
     """The reasons of the newest fill, from the table of fills."""
     page.get_by_role("group", name="Fills").get_by_role("button", name=re.compile("^Why this fill")).first.click()
     return drawer(page)
-
-
-def faults(page: Any, axe: str, where: str) -> list[str]:
-    """What axe finds serious in a part of the page; the frame around it is looked at elsewhere."""
-    page.evaluate(axe)
-    rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-    found = page.evaluate("async ([where, rules]) => (await axe.run(where, {runOnly: rules})).violations", [where, rules])
-    return [f"{one['id']}: {[node['html'][:160] for node in one['nodes'][:3]]}" for one in found if one["impact"] != "minor"]
 
 
 # ---- the timeline --------------------------------------------------------------------------------------------------------------
