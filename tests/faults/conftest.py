@@ -41,9 +41,9 @@ def sandbox_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 @contextmanager
-def running_sandbox(folder: Path, symbols: Sequence[str], **environment: str) -> Iterator[int]:
-    """Its port."""
-    port = free_port()
+def running_sandbox(folder: Path, symbols: Sequence[str], *, port: int = 0, **environment: str) -> Iterator[int]:
+    """Its port. Killed at the end, with its books."""
+    port = port or free_port()
     given = {"SANDBOX_HOST": "127.0.0.1", "SANDBOX_PORT": str(port), "SANDBOX_LATENCY_MS": "0", "TIMEFRAME": "1m", **environment}
     inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"}}
     environment = {**inherited, "PYTHONPATH": str(ROOT), "SYMBOLS": ",".join(symbols), **given}

@@ -7,10 +7,13 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from shared.bus.port import Ref
 from shared.bus.topics import DECISION
 from shared.domain.orders import client_order_id
 from tests.services.execution.rig import Rig, rigged
+from tests.services.execution.test_recomputing import Script, recorded, replayed
 
 NO_PROTECTION = {"stop_loss_percent": Decimal(0), "take_profit_percent": Decimal(0)}
 ALL_OF_IT = ("decision", "intent", "outcome", "order", "fill", "cursor")
@@ -126,3 +129,32 @@ def test_what_redis_lost_of_longer_ago_than_the_recorder_remembers_is_told_again
         assert len(rig.broker.requests) == 1
 
     rigged(story, **NO_PROTECTION)
+
+
+async def _lost_and_come_again(rig: Rig) -> None:
+    decision = await rig.decide("buy")
+    await rig.ended(decision)
+    await rig.kill(0)
+    _rob(rig)
+    rig.start()
+    name = client_order_id("simulated", decision.id, "entry")
+    await rig.until(lambda: _stands(rig, name))
+    await rig.bus.publish(Ref(DECISION, "BTC/USD"), decision)
+    await rig.ended(decision)
+
+
+async def _lost_for_good(rig: Rig) -> None:
+    await rig.ended(await rig.decide("buy"))
+    await asyncio.sleep(5)
+    await rig.kill(0)
+    _rob(rig)
+    rig.start()
+    await rig.until(lambda: rig.processes[-1].state == "running")
+    await asyncio.sleep(5)
+
+
+@pytest.mark.parametrize("script", [_lost_and_come_again, _lost_for_good])
+def test_what_was_adopted_differs_in_nothing_when_it_is_replayed(script: Script) -> None:
+    report = replayed(recorded(script, cooldown_seconds=0))
+    assert report.differences == []
+    assert report.topics["intent"].lost
