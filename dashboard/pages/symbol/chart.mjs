@@ -6,10 +6,11 @@ import { Empty } from "#app/components/figures.mjs";
 import { number, price, time, timeframeSeconds, timeInFull } from "#app/format.mjs";
 import { html } from "#app/html.mjs";
 import { Unfolding } from "#app/components/unfolding.mjs";
-import { preference } from "#app/preferences.mjs";
 import { connection } from "#app/socket.mjs";
 import { latest, system } from "#app/store.mjs";
 import { colours } from "#app/theme.mjs";
+import { zone } from "#app/zone.mjs";
+import { Choices, hoursKey, intervalOf, Intervals, MadeOf, shown } from "./chart_choices.mjs";
 import { follow, load, marks, seconds } from "./chart_data.mjs";
 import { candles, frame, indicators, palette, priceLines } from "./chart_series.mjs";
 import { AsTable } from "./chart_table.mjs";
@@ -19,23 +20,10 @@ import { SESSION_WORDS, sessionOfBar } from "./sessions.mjs";
 import { shading } from "./shading.mjs";
 import { moments } from "./timeline.mjs";
 
-const shown = preference("chart", /** @type {Record<string, boolean>} */ ({ ema: true, rsi: true, hours: true }));
-const CHOICES = [
-  ["ema", "EMA"],
-  ["sma", "SMA"],
-  ["bollinger", "Bollinger"],
-  ["rsi", "RSI"],
-  ["macd", "MACD"],
-  ["stochastic", "Stochastic"],
-  ["adx", "ADX"],
-  ["atr", "ATR"],
-];
-const TITLES = /** @type {Record<string, string>} */ ({ ema: "Averages of 20 and 50 bars", sma: "Plain averages of 50 and 200 bars" });
 const DEFAULT_BARS = 160;
+/** Of fewer each would be as wide as a brick. */
+const FEWEST_BARS = 36;
 const BAR_PIXELS = 7;
-/** Coins trade round the clock: the exchange's hours are shown with them when asked for. @param {string} symbol */
-const hoursKey = (symbol) => (symbol.includes("/") ? "hours_crypto" : "hours");
-
 /**
  * What the parts of one chart share: the bar that is pointed at, a number that grows with the data, and what each bar led to.
  * @typedef {{pointed: import("@preact/signals").Signal<string>, version: import("@preact/signals").Signal<number>,
@@ -64,12 +52,13 @@ async function draw(box, canvas, data, shared, view) {
   const { series, draw: drawCandles } = candles(library, chart, data, tones);
   const shade = shading(timeframeSeconds(timeframe));
   series.attachPrimitive(/** @type {any} */ (shade));
-  const drawIndicators = indicators(library, chart, data, tones, chosen);
+  const drawIndicators = indicators(library, chart, data, tones, data.base ? {} : chosen);
   const marked = library.createSeriesMarkers(series, /** @type {any} */ (marks(data, tones)));
   const under = lanes(canvas, chart, () => ({ bars: data.bars, moments: shared.moments, pointed: shared.pointed.peek() }));
   const scale = chart.timeScale();
   const wide = Math.min(DEFAULT_BARS, Math.max(40, Math.floor(box.clientWidth / BAR_PIXELS)));
-  scale.setVisibleLogicalRange(view.current ?? { from: Math.max(0, data.bars.length - wide), to: data.bars.length + 4 });
+  const many = Math.max(FEWEST_BARS, Math.min(wide, data.bars.length));
+  scale.setVisibleLogicalRange(view.current ?? { from: data.bars.length - many, to: data.bars.length + 4 });
   const stops = [priceLines(series, symbol, tones)];
   stops.push(effect(() => void (latest("calendar").value, shadeHours(data, shade, Boolean(chosen[hoursKey(symbol)])))));
   stops.push(effect(() => void (shared.pointed.value, shared.version.value, under.draw())));
@@ -118,7 +107,8 @@ async function draw(box, canvas, data, shared, view) {
 
 /** @param {{shared: Shared, data: any, symbol: string}} props */
 function Legend({ shared, data, symbol }) {
-  const last = latest("bar", symbol, system.value.timeframe).value;
+  void shared.version.value;
+  const last = data?.bars?.at(-1) ?? latest("bar", symbol, system.value.timeframe).value;
   const at = shared.pointed.value;
   const bar = (at && data?.bars?.find((/** @type {any} */ one) => one.at === at)) || last;
   if (!bar) return null;
@@ -131,20 +121,10 @@ function Legend({ shared, data, symbol }) {
     ${figure("O", bar.open)} ${figure("H", bar.high)} ${figure("L", bar.low)} ${figure("C", bar.close)}
     <span><span class="label">Vol</span> ${number(bar.volume, 2)}</span>
     ${session && html`<span class="label">${SESSION_WORDS[session]}</span>`}
+    ${bar.parts < bar.whole && html`<span class="label">
+      ${bar === data.bars.at(-1) ? "so far " : ""}${bar.parts} of ${bar.whole} bars
+    </span>`}
   </span>`;
-}
-
-/** @param {{symbol: string}} props */
-function Choices({ symbol }) {
-  const chosen = shown.value;
-  const hours = hoursKey(symbol);
-  const list = [...CHOICES, [hours, "NYSE hours"]];
-  return html`<div class="chips chips-wrap" role="group" aria-label="Shown in the chart">
-    ${list.map(([name, text]) => html`<button key=${name} type="button" class="chip" aria-pressed=${Boolean(chosen[name])}
-      title=${TITLES[name]} onClick=${() => (shown.value = { ...chosen, [name]: !chosen[name] })}>
-      ${text}
-    </button>`)}
-  </div>`;
 }
 
 const WASHED = /** @type {("pre" | "after" | "closed")[]} */ (["pre", "after", "closed"]);
@@ -165,19 +145,34 @@ export function Chart({ symbol }) {
   const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
   const controls = useRef(/** @type {any} */ (null));
   const view = useRef(/** @type {any} */ (null));
+  const drawn = useRef("");
   const shared = useMemo(() => /** @type {Shared} */ ({ pointed: signal(""), version: signal(0), moments: new Map() }), [symbol]);
   const [data, setData] = useState(/** @type {any} */ (null));
-  const { ready, timeframe } = system.value;
+  const { ready } = system.value;
+  const { interval, part } = intervalOf(symbol);
   const open = connection.value.state === "open";
   // Read anew after every reconnect: what happened meanwhile is in the histories.
   useEffect(() => {
-    if (ready && open) load(symbol, timeframe).then(setData, (error) => setData((/** @type {any} */ old) => (old?.bars ? old : error)));
-  }, [symbol, ready, timeframe, open]);
+    if (!ready || !open) return undefined;
+    let gone = false;
+    const take = (/** @type {any} */ given) => {
+      if (!gone) setData((/** @type {any} */ old) => (given instanceof Error && old?.bars && old.timeframe === interval ? old : given));
+    };
+    load(symbol, interval, part).then(take, take);
+    return () => {
+      gone = true;
+    };
+  }, [symbol, ready, interval, part, open]);
   const chosen = shown.value;
   const generation = colours.value;
   useEffect(() => {
     if (!box.current || !canvas.current || !data?.bars?.length) return undefined;
     let gone = false;
+    if (drawn.current !== data.timeframe) {
+      view.current = null;
+      shared.pointed.value = "";
+    }
+    drawn.current = data.timeframe;
     shared.moments = moments(data);
     shared.version.value += 1;
     draw(box.current, canvas.current, data, shared, view).then((made) => {
@@ -189,22 +184,31 @@ export function Chart({ symbol }) {
       controls.current?.stop();
       controls.current = null;
     };
-  }, [data, generation, chosen]);
+  }, [data, generation, chosen, zone.value]);
   return html`<section class="panel chart-panel" aria-label=${`Chart of ${symbol}`}>
-    <div class="panel-head"><${Legend} shared=${shared} data=${data} symbol=${symbol} /><${Choices} symbol=${symbol} /></div>
+    <div class="panel-head"><${Legend} shared=${shared} data=${data} symbol=${symbol} />
+      <${Tools} shared=${shared} data=${data} symbol=${symbol} />
+    </div>
     <div class="chart-box" ref=${box} role="group" data-loading=${!data}
-      aria-label=${`${symbol}, bars of ${timeframe}: candles, volume and indicators. The same as a table below.`} data-testid="chart"></div>
+      aria-label=${`${symbol}, bars of ${interval}: candles, volume and indicators. The same as a table below.`} data-testid="chart"></div>
     ${data instanceof Error && html`<${Empty} title="The chart could not be loaded">${data.message}<//>`}
     ${data && !(data instanceof Error) && !data.bars.length && html`<${Empty} title="No bars yet">
-      The chart begins with the first closed bar.
+      ${data.base?.length ? `The history begins within the first bar of ${interval}.` : "The chart begins with the first closed bar."}
     <//>`}
     <div class="lanes"><canvas ref=${canvas} aria-hidden="true"></canvas><${LaneLabels} />
       <${Timeline} shared=${shared} data=${data} symbol=${symbol} controls=${controls} />
     </div>
     <${Hours} symbol=${symbol} />
+    <${MadeOf} data=${data} />
     ${data?.bars?.length > 0 && html`<${Table} data=${data} symbol=${symbol} shared=${shared} />`}
   </section>`;
 }
+
+/** @param {{shared: Shared, data: any, symbol: string}} props */
+const Tools = ({ shared, data, symbol }) =>
+  html`<div class="chart-tools">
+    <${Intervals} symbol=${symbol} data=${data} version=${shared.version.value} /><${Choices} symbol=${symbol} data=${data} />
+  </div>`;
 
 /** @param {{data: any, symbol: string, shared: Shared}} props */
 const Table = ({ data, symbol, shared }) =>

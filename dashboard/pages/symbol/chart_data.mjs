@@ -2,16 +2,20 @@
 // arrives.
 
 import { get } from "#app/api.mjs";
-import { onFact } from "#app/store.mjs";
+import { latest, onFact, system } from "#app/store.mjs";
 import { OPEN_ORDER } from "#app/words.mjs";
+import { longer } from "./intervals.mjs";
 
 const BARS = 500;
+const MOST_BARS = 2_000;
 const KEPT = 1_500;
 
 /**
- * `columns` are the indicators as read, by bar; `indicators` those that came since. Lists are oldest first.
- * @typedef {{symbol: string, timeframe: string, bars: any[], columns: {at: Map<string, number>, values: Record<string, (number | null)[]>},
- *   indicators: Map<string, any>, fills: any[], decisions: any[], signals: any[], outcomes: any[], orders: any[]}} ChartData
+ * `columns` are the indicators as read, by bar; `indicators` those that came since. Lists are oldest first. `base` are the bars that those
+ * shown are made of, null where they are shown as they are.
+ * @typedef {{symbol: string, timeframe: string, bars: any[], base: null | any[],
+ *   columns: {at: Map<string, number>, values: Record<string, (number | null)[]>}, indicators: Map<string, any>,
+ *   fills: any[], decisions: any[], signals: any[], outcomes: any[], orders: any[]}} ChartData
  */
 
 /** Seconds since 1970, as the chart counts. @param {string} at */
@@ -20,12 +24,19 @@ export const seconds = (at) => Math.floor(Date.parse(at) / 1_000);
 /** @param {string} topic @param {string} symbol @param {number} limit */
 const history = async (topic, symbol, limit) => (await get(`facts/${topic}`, { symbol, limit })).facts.reverse();
 
-/** @param {string} symbol @param {string} timeframe @returns {Promise<ChartData>} */
-export async function load(symbol, timeframe) {
-  const [bars, lines, fills, decisions, signals, outcomes, orders] = await Promise.all([
-    get("bars", { symbol, timeframe, limit: BARS }),
+/** Where a stock's sessions begin and end; null for what trades round the clock, as all that is simulated does. @param {string} symbol */
+export const sessionsOf = (symbol) =>
+  symbol.includes("/") || system.peek().simulated ? null : (latest("calendar").peek()?.days ?? null);
+
+const NO_LINES = { at: [], values: {} };
+
+/** @param {string} symbol @param {string} interval @param {string} part of which bars it is made @returns {Promise<ChartData>} */
+export async function load(symbol, interval, part) {
+  const made = part !== interval;
+  const [{ bars }, lines, fills, decisions, signals, outcomes, orders] = await Promise.all([
+    get("bars", { symbol, timeframe: part, limit: made ? MOST_BARS : BARS }),
     // Candles without lines are still candles.
-    get("lines", { symbol, timeframe, limit: BARS }).catch(() => ({ at: [], values: {} })),
+    made ? NO_LINES : get("lines", { symbol, timeframe: part, limit: BARS }).catch(() => NO_LINES),
     history("fill", symbol, 200),
     history("decision", symbol, 300),
     history("signal", symbol, 600),
@@ -34,7 +45,8 @@ export async function load(symbol, timeframe) {
   ]);
   const at = new Map(lines.at.map((/** @type {string} */ one, /** @type {number} */ place) => [one, place]));
   const columns = { at, values: lines.values };
-  return { symbol, timeframe, bars: bars.bars, columns, indicators: new Map(), fills, decisions, signals, outcomes, orders };
+  const shown = made ? { bars: longer(bars, interval, sessionsOf(symbol)), base: bars } : { bars, base: null };
+  return { symbol, timeframe: interval, ...shown, columns, indicators: new Map(), fills, decisions, signals, outcomes, orders };
 }
 
 /** Null where the bar has no such value. @param {ChartData} data @param {string} at @param {string} name @returns {number | null} */
@@ -49,15 +61,21 @@ export function valueAt({ columns, indicators }, at, name) {
 function append(list, fact) {
   if (list.some(({ id }) => id === fact.id)) return false;
   list.push(fact);
-  if (list.length > KEPT) list.splice(0, list.length - KEPT);
+  if (list.length > MOST_BARS) list.splice(0, list.length - KEPT);
   return true;
 }
 
 /** Takes one fact in. False where it changes nothing. @param {ChartData} data @param {string} topic @param {any} fact */
 export function grow(data, topic, fact) {
   if (fact.symbol !== data.symbol) return false;
+  if (topic === "bar" && data.base) {
+    const last = data.base.at(-1);
+    if (fact.timeframe !== last?.timeframe || fact.at <= last.at || !append(data.base, fact)) return false;
+    data.bars = longer(data.base, data.timeframe, sessionsOf(data.symbol));
+    return true;
+  }
   if (topic === "bar" || topic === "indicators") {
-    if (fact.timeframe !== data.timeframe) return false;
+    if (data.base || fact.timeframe !== data.timeframe) return false;
     if (topic === "indicators") return Boolean(data.indicators.set(fact.at, fact.values));
     return fact.at > (data.bars.at(-1)?.at ?? "") && append(data.bars, fact);
   }
@@ -102,6 +120,18 @@ export function barOf(bars, at) {
   return low === 0 && Date.parse(at) < Date.parse(bars[0].at) - 86_400_000 ? null : bars[low];
 }
 
+/**
+ * By which bar that is shown something stands that is named by the close of its own; null before the first.
+ * @param {Pick<ChartData, "bars" | "base">} data @returns {(at: string) => string | null}
+ */
+export function shownAt({ bars, base }) {
+  if (!base) return (at) => at;
+  return (at) => {
+    const bar = barOf(bars, at);
+    return bar && Date.parse(at) / 1_000 > bar.begins ? bar.at : null;
+  };
+}
+
 /** Decisions to buy or sell that differ from the one before. @param {any[]} decisions oldest first */
 export const turns = (decisions) => decisions.filter(({ action }, at) => action !== "hold" && action !== decisions[at - 1]?.action);
 
@@ -114,10 +144,11 @@ const idle = (orders) =>
 
 /**
  * Marks on the candles: fills as arrows, decisions as dots, orders that were refused or withdrawn as squares.
- * @param {Pick<ChartData, "bars" | "fills" | "decisions" | "orders">} data
+ * @param {Pick<ChartData, "bars" | "base" | "fills" | "decisions" | "orders">} data
  * @param {{up: string, down: string, quiet: string}} colours
  */
-export function marks({ bars, fills, decisions, orders }, colours) {
+export function marks({ bars, base, fills, decisions, orders }, colours) {
+  const place = shownAt({ bars, base });
   const filled = fills.map((fill) => ({
     bar: barOf(bars, fill.at),
     position: fill.side === "buy" ? "belowBar" : "aboveBar",
@@ -127,7 +158,7 @@ export function marks({ bars, fills, decisions, orders }, colours) {
     size: 1.2,
   }));
   const decided = turns(decisions).map((decision) => ({
-    bar: bars.find(({ at }) => at === decision.at) ?? null,
+    bar: bars.find(({ at }) => at === place(decision.at)) ?? null,
     position: decision.action === "buy" ? "belowBar" : "aboveBar",
     shape: "circle",
     color: colours.quiet,

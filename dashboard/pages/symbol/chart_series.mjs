@@ -1,11 +1,12 @@
 // What stands in the chart: candles and volume, indicators over and under them, prices of the position and of working orders.
 
 import { effect } from "@preact/signals";
-import { price, priceDecimals, time, timeInFull } from "#app/format.mjs";
+import { price, priceDecimals } from "#app/format.mjs";
 import { held } from "#app/standing.mjs";
 import { all, latest } from "#app/store.mjs";
 import { colour } from "#app/theme.mjs";
 import { seconds, valueAt, workingPrices } from "./chart_data.mjs";
+import { pointedTime, scaleOfZone, tick } from "./time_scale.mjs";
 
 /** Lines by group: name of the value, colour token. @type {Record<string, [string, string][]>} */
 const OVER = {
@@ -54,7 +55,7 @@ export function palette(symbol, data) {
 
 /** @param {any} library @param {HTMLElement} box @param {any} tones @param {boolean} fine whether bars are shorter than a minute */
 export function frame(library, box, tones, fine) {
-  return library.createChart(box, {
+  return library.createChartEx(box, scaleOfZone(library), {
     autoSize: true,
     layout: {
       background: { color: "transparent" },
@@ -71,14 +72,9 @@ export function frame(library, box, tones, fine) {
       timeVisible: true,
       secondsVisible: fine,
       rightOffset: 4,
-      tickMarkFormatter: (/** @type {number} */ at, /** @type {number} */ kind) =>
-        kind < 3
-          ? new Date(at * 1_000).toLocaleDateString(undefined, { day: "numeric", month: "short" })
-          : time(at * 1_000)
-              .replace(/^.*? (?=\d\d:)/, "")
-              .replace(kind === 3 ? /:\d\d$/ : /^$/, ""),
+      tickMarkFormatter: tick,
     },
-    localization: { timeFormatter: (/** @type {number} */ at) => timeInFull(at * 1_000).split(" · ")[0] },
+    localization: { dateFormat: "dd MMM 'yy", timeFormatter: pointedTime },
     crosshair: { mode: 0 },
   });
 }

@@ -4,7 +4,7 @@ import { SaveButton } from "#app/components/save_button.mjs";
 import { number, price, reading, time, timeInFull } from "#app/format.mjs";
 import { html } from "#app/html.mjs";
 import { indicatorName } from "#app/words.mjs";
-import { valueAt } from "./chart_data.mjs";
+import { shownAt, valueAt } from "./chart_data.mjs";
 
 const ROWS = 60;
 const PRICES = ["open", "high", "low", "close"];
@@ -16,10 +16,16 @@ export function columnsOf({ columns, indicators }) {
   return [...named].sort();
 }
 
+/** The newest of each bar that is shown. @param {import("./chart_data.mjs").ChartData} data */
+function decisionsOf(data) {
+  const place = shownAt(data);
+  return new Map(data.decisions.map((one) => [place(one.at), one]));
+}
+
 /** A row a bar: prices, every indicator, and what was decided. @param {import("./chart_data.mjs").ChartData} data */
 export function rowsOf(data) {
   const names = columnsOf(data);
-  const decided = new Map(data.decisions.map((one) => [one.at, one]));
+  const decided = decisionsOf(data);
   return data.bars.map((bar) => ({
     close_at: bar.at,
     ...Object.fromEntries([...PRICES, "volume"].map((name) => [name, bar[name]])),
@@ -35,7 +41,7 @@ export const columnsOfFile = (data) => ["close_at", ...PRICES, "volume", ...colu
 /** @param {{data: import("./chart_data.mjs").ChartData, symbol: string, version: number}} props `version` grows with the data */
 export function AsTable({ data, symbol }) {
   const bars = data.bars.slice(-ROWS).reverse();
-  const decided = new Map(data.decisions.map((one) => [one.at, one]));
+  const decided = decisionsOf(data);
   return html`<div class="table-tools">
       <span class="hint">The newest ${bars.length} of ${data.bars.length} bars; the file has all of them and every indicator.</span>
       <${SaveButton} what=${`bars ${symbol} ${data.timeframe}`} columns=${columnsOfFile(data)} rows=${() => rowsOf(data)} />

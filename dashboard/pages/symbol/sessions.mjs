@@ -5,7 +5,7 @@
 /** @typedef {{place: number, word: string}} Mark */
 
 /** The last day that has begun at a moment; -1 before the first. @param {[number, number, number, number][]} days @param {number} at */
-function dayOf(days, at) {
+export function dayOf(days, at) {
   let low = 0;
   let high = days.length;
   while (low < high) {

@@ -2,7 +2,7 @@
 
 import { number, price, quantity } from "#app/format.mjs";
 import { orderStatus, outcomeWords } from "#app/words.mjs";
-import { barOf, newestStates } from "./chart_data.mjs";
+import { barOf, newestStates, shownAt } from "./chart_data.mjs";
 
 /**
  * `signals` of engines that compute, `model` the language model's.
@@ -17,10 +17,12 @@ const newer = (old, fact) => (!old || old.revision === undefined || (old.revisio
 
 /**
  * By the close of the bar. An order and its fills stand with the decision that led to them, else with the bar during which they happened.
+ * Of several decisions during a longer bar the newest stands for it, with what led to it and what became of it.
  * @param {import("./chart_data.mjs").ChartData} data
  * @returns {Map<string, Moment>}
  */
-export function moments({ bars, signals, decisions, outcomes, orders, fills }) {
+export function moments({ bars, base, signals, decisions, outcomes, orders, fills }) {
+  const place = shownAt({ bars, base });
   /** @type {Map<string, Moment>} */
   const found = new Map();
   const of = (/** @type {string} */ at) => {
@@ -30,21 +32,26 @@ export function moments({ bars, signals, decisions, outcomes, orders, fills }) {
     found.set(at, made);
     return made;
   };
-  for (const view of signals) {
-    if (ofModel(view)) of(view.at).model = view;
-    else of(view.at).signals.push(view);
-  }
   /** @type {Map<string, string>} */
   const bar = new Map();
   for (const decision of decisions) {
-    of(decision.at).decision = decision;
-    bar.set(decision.id, decision.at);
+    const at = place(decision.at);
+    if (!at) continue;
+    of(at).decision = decision;
+    bar.set(decision.id, at);
+  }
+  for (const view of signals) {
+    const at = place(view.at);
+    const stands = at && (!base || found.get(at)?.decision?.at === view.at);
+    if (!stands) continue;
+    if (ofModel(view)) of(at).model = view;
+    else of(at).signals.push(view);
   }
   for (const outcome of outcomes) {
     const at = bar.get(outcome.origin_id);
     if (!at) continue;
-    const place = of(at);
-    place.outcome = newer(place.outcome, outcome);
+    const moment = of(at);
+    if (moment.decision?.id === outcome.origin_id) moment.outcome = newer(moment.outcome, outcome);
     for (const name of [outcome.order_id, outcome.client_order_id]) if (name) bar.set(name, at);
   }
   for (const order of newestStates(orders)) {

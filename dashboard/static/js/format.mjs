@@ -132,6 +132,12 @@ export function time(at, now = Date.now()) {
   return today ? tell(moment, "clock") : `${tell(moment, "day")} ${tell(moment, "short")}`;
 }
 
+/** In the chosen zone, `21 Nov`. @param {string | number} at */
+export const day = (at) => tell(new Date(at), "day");
+
+/** In the chosen zone, `14:03` or `14:03:22`. @param {string | number} at */
+export const clockTime = (at, withSeconds = false) => tell(new Date(at), withSeconds ? "clock" : "short");
+
 /** For a title: the chosen zone in full, New York's, and UTC. @param {string | number | null | undefined} at */
 export function timeInFull(at) {
   const moment = at ? new Date(at) : null;

@@ -12,6 +12,7 @@ const FIRST = [
 /** @type {{keys: string, does: string}[]} */
 const LAST = [
   { keys: "[ ]", does: "previous and next symbol" },
+  { keys: "1 5 h 4 d", does: "a chart's interval: a minute, five, an hour, four, a day" },
   { keys: "j k", does: "next and previous row or card" },
   { keys: "Enter", does: "opens what has the focus" },
   { keys: "e", does: "saves the first list of the page as a file" },

@@ -4,10 +4,11 @@
 import { effect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { changes, curve, failed, range, RANGES, startEquity } from "../equity.mjs";
-import { money, signedMoney, time, timeInFull } from "../format.mjs";
+import { day, money, signedMoney, time, timeInFull } from "../format.mjs";
 import { html } from "../html.mjs";
 import { system } from "../store.mjs";
 import { colour, colours } from "../theme.mjs";
+import { zone } from "../zone.mjs";
 import { Change, Empty, Gain } from "./figures.mjs";
 import { SaveButton } from "./save_button.mjs";
 import { Unfolding } from "./unfolding.mjs";
@@ -36,8 +37,7 @@ function scale(_chart, low, high) {
 /** Seconds only where a line covers minutes, days where it covers weeks. @param {any} _chart @param {number[]} splits */
 function times(_chart, splits) {
   const length = (splits.at(-1) ?? 0) - splits[0];
-  if (length > FAR_SECONDS)
-    return splits.map((at) => new Date(at * 1_000).toLocaleDateString(undefined, { day: "numeric", month: "short" }));
+  if (length > FAR_SECONDS) return splits.map((at) => day(at * 1_000));
   return splits.map((at) => (length < NEAR_SECONDS ? time(at * 1_000) : time(at * 1_000).replace(/:\d\d$/, "")));
 }
 
@@ -65,8 +65,8 @@ function drawMarks(plot) {
   ctx.restore();
 }
 
-/** @param {HTMLElement} box */
-function options(box) {
+/** @param {HTMLElement} box @param {(moment: Date, zone: string) => Date} inZone */
+function options(box, inZone) {
   const quiet = colour("--text-3");
   const grid = { stroke: colour("--line"), width: 1 };
   const font = `11px ${getComputedStyle(document.body).fontFamily}`;
@@ -77,6 +77,7 @@ function options(box) {
     padding: [8, 26, 0, 0],
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
     hooks: { draw: [drawMarks] },
+    tzDate: (/** @type {number} */ at) => inZone(new Date(at * 1_000), zone.peek()),
     scales: { x: { time: true }, y: { range: scale } },
     series: [{}, { stroke: colour("--accent"), width: 1.75, fill: colour("--accent-wash"), points: { show: false } }],
     axes: [
@@ -103,14 +104,14 @@ async function draw(box) {
   let timer;
   const make = () => {
     plot?.destroy();
-    plot = new Plot(/** @type {any} */ (options(box)), /** @type {any} */ (curve.peek()), box);
+    plot = new Plot(/** @type {any} */ (options(box, Plot.tzDate)), /** @type {any} */ (curve.peek()), box);
   };
   const redraw = () => {
     timer = undefined;
     plot?.setData(curve.peek());
   };
-  const stopColours = effect(() => {
-    void colours.value;
+  const stopLook = effect(() => {
+    void [colours.value, zone.value];
     if ((curve.peek()?.[0].length ?? 0) > 1) make();
   });
   const stopCurve = effect(() => {
@@ -124,7 +125,7 @@ async function draw(box) {
   return () => {
     watch.disconnect();
     clearTimeout(timer);
-    stopColours();
+    stopLook();
     stopCurve();
     plot?.destroy();
   };

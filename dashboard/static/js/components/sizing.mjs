@@ -68,7 +68,8 @@ export function Sizing() {
         <span class="sr-only">${draft.mode === "percent" ? "Percent of equity" : "Amount in USD"}</span>
         ${draft.mode === "fixed" && html`<span class="unit">$</span>`}
         <input class="input figure" inputmode="decimal" size="8" aria-invalid=${Boolean(wrong)} aria-describedby="sizing-says"
-          disabled=${!may("trade")} value=${draft[field]} onInput=${(/** @type {any} */ event) => set({ [field]: event.target.value.trim() })} />
+          disabled=${!may("trade")} value=${draft[field]}
+          onInput=${(/** @type {any} */ event) => set({ [field]: event.target.value.trim() })} />
         ${draft.mode === "percent" && html`<span class="unit">%</span>`}
       </label>
       ${dirty && html`
