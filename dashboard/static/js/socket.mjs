@@ -52,14 +52,24 @@ function showBus({ reachable, since = "", detail = "" }) {
   bus.value = { reachable, since, detail };
 }
 
+const silent = () => Date.now() - heard >= SILENT_MS;
+
+/**
+ * What comes after a silence was on its way before it: a machine that wakes finds it waiting, and it says nothing of the line.
+ * A connection that stands since then is given up, be it the message or the clock that is first to tell.
+ */
 function hear() {
+  if (silent() && connection.peek().state === "open") startAfresh();
   heard = Date.now();
 }
 
 /** A line that was cut says nothing, and a machine that wakes up finds its connections as it left them. */
 function mind() {
-  if (document.hidden || !socket.connected || Date.now() - heard < SILENT_MS) return;
-  hear();
+  if (!document.hidden && socket.connected && silent()) startAfresh();
+}
+
+function startAfresh() {
+  heard = Date.now();
   become("closed");
   socket.disconnect().connect();
 }
@@ -69,6 +79,7 @@ function listen() {
   socket.io.on("ping", hear);
   socket.on("connect", hear);
   socket.on("snapshot", (snapshot) => {
+    if (!socket.connected) return; // the last word of a line that was just given up
     behind = false;
     expected = snapshot.seq + 1;
     if (snapshot.bus) showBus(snapshot.bus);
