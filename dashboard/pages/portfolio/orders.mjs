@@ -101,13 +101,15 @@ function OrderRow({ order }) {
 
 /**
  * The first few, the others when asked for.
- * @param {{list: any[], label: string, heads: string[], row: any, of: (one: any) => string}} props
+ * @param {{list: any[], label: string, heads: string[], row: any, of: (one: any) => string, wide?: boolean}} props
  */
-function Some({ list, label, heads, row, of }) {
+function Some({ list, label, heads, row, of, wide = false }) {
   const [all, setAll] = useState(false);
   const shown = all ? list : list.slice(0, SHOWN_AT_FIRST);
   const more = html`<button type="button" class="button button-small" onClick=${() => setAll(true)}>Show all ${list.length}</button>`;
-  return html`<${Table} label=${label} heads=${heads}>${shown.map((one) => html`<${row} key=${of(one)} order=${one} fill=${one} />`)}<//>
+  return html`<${Table} label=${label} heads=${heads} wide=${wide}>
+      ${shown.map((one) => html`<${row} key=${of(one)} order=${one} fill=${one} />`)}
+    <//>
     ${shown.length < list.length && html`<p class="table-more">${more}</p>`}`;
 }
 
@@ -116,7 +118,7 @@ const orderName = (one) => one.order_id;
 
 export function WorkingOrders() {
   if (!working.value.length) return html`<${Empty} title="No working orders" />`;
-  return html`<${Some} list=${working.value} label="Working orders" heads=${ORDER_HEADS} row=${OrderRow} of=${orderName} />`;
+  return html`<${Some} list=${working.value} label="Working orders" heads=${ORDER_HEADS} row=${OrderRow} of=${orderName} wide />`;
 }
 
 /** What a table says while it has nothing. @param {{what: string}} props */
@@ -129,7 +131,7 @@ function Nothing({ what }) {
 
 export function DoneOrders() {
   if (!done.value.length) return html`<${Nothing} what="orders" />`;
-  return html`<${Some} list=${done.value} label="Orders that are done" heads=${ORDER_HEADS} row=${OrderRow} of=${orderName} />`;
+  return html`<${Some} list=${done.value} label="Orders that are done" heads=${ORDER_HEADS} row=${OrderRow} of=${orderName} wide />`;
 }
 
 /** @param {any} fill */

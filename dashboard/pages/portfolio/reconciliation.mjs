@@ -87,7 +87,7 @@ export function Reconciliation() {
       </span>
     </p>
     ${mismatches.length > 0 && html`<${Found} list=${mismatches} />`}
-    ${positions.value.length > 0 && html`<${Table} label="Positions and what protects them" heads=${HEADS}>
+    ${positions.value.length > 0 && html`<${Table} label="Positions and what protects them" heads=${HEADS} wide>
       ${positions.value.map((position) => html`<${Row} key=${position.symbol} position=${position} />`)}
     <//>`}
   `;

@@ -1,6 +1,6 @@
 // A box with a title, and a table that scrolls sideways where it is too wide and becomes a list of cards on a phone.
 
-import { html } from "../html.mjs";
+import { classes, html } from "../html.mjs";
 
 /** @param {{title: string, name: string, tools?: any, kind?: string, children: any}} props */
 export const Panel = ({ title, name, tools, kind = "", children }) =>
@@ -10,12 +10,13 @@ export const Panel = ({ title, name, tools, kind = "", children }) =>
   </section>`;
 
 /**
- * `heads` are column titles; one that begins with `#` stands over figures, an empty one over buttons.
- * @param {{label: string, heads: string[], children: any}} props
+ * `heads` are column titles; one that begins with `#` stands over figures, an empty one over buttons. A `wide` table is cards on a tablet
+ * too.
+ * @param {{label: string, heads: string[], children: any, wide?: boolean}} props
  */
-export const Table = ({ label, heads, children }) =>
+export const Table = ({ label, heads, children, wide = false }) =>
   html`<div class="table-scroll" tabindex="0" role="group" aria-label=${label}>
-    <table class="table table-cards">
+    <table class=${classes("table table-cards", wide && "table-wide")}>
       <thead><tr>${heads.map((head) => html`<${Head} key=${head} head=${head} />`)}</tr></thead>
       <tbody>${children}</tbody>
     </table>

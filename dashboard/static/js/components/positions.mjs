@@ -51,7 +51,7 @@ export function Positions() {
   if (!system.value.ready) return html`<${Empty} title="Loading positions…" />`;
   if (!open.value)
     return html`<${Empty} title="No open positions">What the system buys appears here with its value and profit or loss.<//>`;
-  return html`<${Table} label="Open positions" heads=${HEADS}>
+  return html`<${Table} label="Open positions" heads=${HEADS} wide>
     ${open.value.split(" ").map((symbol) => html`<${Row} key=${symbol} symbol=${symbol} />`)}
   <//>`;
 }
