@@ -28,7 +28,7 @@ FLOORS = {
 # A library, and the only places that may import it.
 CONFINED = {
     "redis": ("shared/bus/redis.py",),
-    "alpaca": ("services/market_data/sources/alpaca", "services/execution/brokers/alpaca"),
+    "alpaca": ("services/market_data/sources/alpaca", "services/execution/brokers/_alpaca_client"),
     "ollama": ("services/decision/engines/llm", "services/decision/engines/_llm/"),
     "flask": ("dashboard/",), "flask_socketio": ("dashboard/",), "flask_login": ("dashboard/",), "flask_wtf": ("dashboard/",),
     "flask_limiter": ("dashboard/",), "flask_talisman": ("dashboard/",), "socketio": ("dashboard/",),

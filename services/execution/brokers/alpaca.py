@@ -14,10 +14,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from alpaca.common.exceptions import APIError
-from alpaca.common.rest import RESTClient
-from alpaca.trading.client import TradingClient
-from alpaca.trading.stream import TradingStream
 from requests.exceptions import RequestException
 
 from services.execution.broker import (
@@ -34,6 +30,7 @@ from services.execution.broker import (
 )
 from services.execution.brokers import _alpaca_answers as answers
 from services.execution.brokers import _alpaca_errors as errors
+from services.execution.brokers._alpaca_client import APIError, RESTClient, TradingClient, TradingStream
 from services.execution.brokers._alpaca_orders import ABILITIES, order_body
 from services.execution.brokers._http import BoundedSession, looking, was_sent
 from services.execution.settings import ExecutionSettings

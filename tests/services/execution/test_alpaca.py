@@ -368,3 +368,9 @@ def test_the_wait_that_the_broker_names_is_kept() -> None:
     found = errors.sending(_error("{}", 429, **{"Retry-After": "7"}), sent=True, symbol="AAPL")
     assert isinstance(found, BrokerUnavailable)
     assert found.retry_after_seconds == 7
+
+
+def test_a_standby_does_not_wait_for_pandas() -> None:
+    script = "import sys, services.execution.brokers.sandbox; print('pandas' in sys.modules); import pandas; print(pandas.Timestamp(0).year)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["False", "1970"]
