@@ -373,6 +373,8 @@ def test_the_wait_that_the_broker_names_is_kept() -> None:
 
 
 def test_a_standby_does_not_wait_for_pandas() -> None:
-    script = "import sys, services.execution.brokers.sandbox; print('pandas' in sys.modules); import pandas as p; print(p.Timestamp(0).year)"
+    script = (
+        "import sys, services.execution.brokers.sandbox; print('pandas' in sys.modules); import pandas; print(pandas.Timestamp(0).year)"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == ["False", "1970"]
