@@ -1,5 +1,7 @@
 """How long a replay takes: a made-up day of bars, indicators, a model's answers, decisions and outcomes, written as the archive writes it.
 
+Beside the seconds that pass, the seconds of all cores together: what others do on the machine changes these least.
+
 python bench/replay.py [--symbols 20] [--timeframe 1m] [--hours 24]
 """
 
@@ -9,6 +11,7 @@ import argparse
 import json
 import math
 import random
+import resource
 import sys
 import tempfile
 import time
@@ -98,7 +101,9 @@ class Symbol:
         self.decision, self.configured = settings["decision"]
         self.execution = settings["execution"]
         part = Recomputing()
-        self.office = part._office(self.configured)  # the engines of a configuration, as a replay makes them
+        office = part._office(self.configured)  # the engines of a configuration, as a replay makes them
+        assert not isinstance(office, str), office
+        self.office = office
         self.series, self.tape = Series(), Tape(48, timeframe.seconds)
         self.random = random.Random(name)
         self.price = 50.0 + self.random.random() * 100
@@ -195,12 +200,18 @@ def make(folder: Path, names: list[str], timeframe: Timeframe, closes: int) -> i
     return writer.facts
 
 
-def measured(folder: Path) -> Iterator[tuple[str, float, bool]]:
+def measured(folder: Path) -> Iterator[tuple[str, float, float, bool]]:
     for day in days(folder):
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), core_seconds()
         report = replayed(Asked(day, day_file(folder, day), None, None, ()))
-        yield str(day), time.perf_counter() - began, report.same
+        yield str(day), time.perf_counter() - began, core_seconds() - worked, report.same
         assert report.same, (report.differences[:2], report.absent[:2], report.lost)
+
+
+def core_seconds() -> float:
+    """Of this process and of those it has waited for."""
+    spent = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in spent)
 
 
 def main() -> None:
@@ -215,11 +226,12 @@ def main() -> None:
         facts = make(folder, names, given.timeframe, int(given.hours * 3_600 / given.timeframe.seconds))
         size = sum(path.stat().st_size for path in folder.glob("*.gz"))
         rows = list(measured(folder))
-    seconds = sum(one for _, one, _ in rows)
-    print(f"{'day':<12} {'seconds':>8}  same")
-    for day, taken, same in rows:
-        print(f"{day:<12} {taken:>8.1f}  {'yes' if same else 'NO'}")
+    seconds, worked = sum(row[1] for row in rows), sum(row[2] for row in rows)
+    print(f"{'day':<12} {'seconds':>8} {'of all cores':>13}  same")
+    for day, taken, cores, same in rows:
+        print(f"{day:<12} {taken:>8.1f} {cores:>13.1f}  {'yes' if same else 'NO'}")
     print(json.dumps({"symbols": given.symbols, "facts": facts, "megabytes": round(size / 1e6, 1), "seconds": round(seconds, 2),
+                      "core_seconds": round(worked, 2), "facts_per_core_second": round(facts / worked),
                       "facts_per_second": round(facts / seconds), "same": all(same for *_, same in rows)}))  # fmt: skip
 
 

@@ -42,8 +42,8 @@ class Asked:
     ends: datetime | None
     symbols: tuple[str, ...]
 
-    def warmth(self) -> list[JournalEntry]:
-        return before(self.path.parent, self.day) if self.day is not None else []
+    def warmth(self, share: Share | None = None) -> list[JournalEntry]:
+        return before(self.path.parent, self.day, wanted=share.wants if share else None) if self.day is not None else []
 
     def entries(self, share: Share | None = None) -> Iterable[JournalEntry]:
         """Of a journal that is being written, up to where it is whole."""
@@ -110,7 +110,7 @@ def replayed(asked: Asked) -> Report:
 def replayed_share(asked: Asked, share: Share | None) -> Report:
     brought: dict[str, Part] = parts()
     run = Replay(list(brought.values()), begins=asked.begins, ends=asked.ends, symbols=asked.symbols, share=share)
-    run.warm(asked.warmth())
+    run.warm(asked.warmth(share))
     gc.set_threshold(GARBAGE)  # facts hold no circles, and there are a million of them
     report = run.run(asked.entries(share))
     report.notes += [note for part in brought.values() for note in getattr(part, "notes", ())]

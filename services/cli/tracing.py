@@ -164,20 +164,23 @@ def _is(fact: Fact, name: str) -> bool:
 
 def _of_day(name: str, day: date, symbol: str) -> Chain:
     folder = journal_folder()
+
+    def of_symbol(key: str) -> bool:
+        return f"{{{symbol}}}" in key or "{" not in key
+
     collecting = _Collecting()
     collected = Replay([collecting], symbols=[symbol])  # type: ignore[list-item]  # it gives nothing back
-    warmth = before(folder, day)
+    warmth = before(folder, day, wanted=of_symbol)
     collected.warm(warmth)
     path = files.day_file(folder, day)
-    collected.run(files.read_file(path))
+    collected.run(files.read_file(path, wanted=of_symbol))
     facts = collecting.facts
     start = facts.get(name) or next((one for one in reversed(facts.values()) if isinstance(one[1], Order) and _is(one[1], name)), None)
     start = start or next((one for one in facts.values() if _is(one[1], name)), None)
     if start is None:
         return [], {}
     chain = list(_walk(facts, start))
-    of_symbol = (entry for entry in files.read_file(path) if f"{{{symbol}}}" in entry.key or "{" not in entry.key)
-    return chain, _marked(of_symbol, chain, warmth)
+    return chain, _marked(files.read_file(path, wanted=of_symbol), chain, warmth)
 
 
 def _walk(facts: dict[str, tuple[str, Fact]], start: tuple[str, Fact]) -> Iterator[Link]:

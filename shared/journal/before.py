@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -17,13 +18,20 @@ MOST_DAYS = 40
 CONFIGURED = ("market_data", "decision", "execution")
 
 
-def before(folder: Path, day: date) -> list[JournalEntry]:
-    """In order. Reads back day by day until every history has enough and every process its configuration, forty days at most."""
+def before(folder: Path, day: date, *, wanted: Callable[[str], bool] | None = None) -> list[JournalEntry]:
+    """In order. Reads back day by day until every history has enough and every process its configuration, forty days at most.
+
+    wanted  of a key; the others are passed over
+    """
+
+    def kept_of(key: str) -> bool:
+        return key.partition(":")[0] in KEPT and (wanted is None or wanted(key))
+
     kept: defaultdict[str, list[JournalEntry]] = defaultdict(list)
     for earlier in reversed([one for one in days(folder) if one < day][-MOST_DAYS:]):
         found: defaultdict[str, deque[JournalEntry]] = defaultdict(deque)
-        for entry in unordered(day_file(folder, earlier)):
-            if (most := KEPT.get(entry.key.partition(":")[0], 0) - len(kept[entry.key])) > 0:
+        for entry in unordered(day_file(folder, earlier), wanted=kept_of):
+            if (most := KEPT[entry.key.partition(":")[0]] - len(kept[entry.key])) > 0:
                 found[entry.key].append(entry)
                 if len(found[entry.key]) > most:
                     found[entry.key].popleft()

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from shared.bus.topics import topic_of
 from shared.domain.errors import FactInvalid
@@ -35,8 +35,7 @@ MILLISECOND = 1_000_000
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|\+00:00)")
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """One entry as a fact. `part` follows the symbol in its key; `before`: only known, not compared.
 
     place  where it stands in time: the later, the larger, `MILLISECOND` for each; causes before what they led to within one
@@ -49,8 +48,7 @@ class Seen:
     before: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(NamedTuple):
     """What came of making one fact again.
 
     again  None where there was nothing to be made: an input, or, with the reason, one that is lost
