@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Tab
 from tests.browser.stand_in import StandIn
-from tests.browser.test_looks import AXE, check
+from tests.browser.test_looks import AXE, faults
 from tests.browser.test_trading import card, turn_on, word
 
 
@@ -153,14 +153,14 @@ def test_colours_density_and_zone_are_chosen_and_remembered(stand_in: StandIn, t
     page = tab.open(stand_in, "/settings")
     rises = page.locator(".setting-sample .up")
     green = rises.evaluate("one => getComputedStyle(one).color")
-    page.get_by_label("Blue, orange").check()
+    page.get_by_label("Blue, orange").faults()
     blue = rises.evaluate("one => getComputedStyle(one).color")
-    page.get_by_role("radiogroup", name="What rises is").get_by_label("Orange").check()
+    page.get_by_role("radiogroup", name="What rises is").get_by_label("Orange").faults()
     expect(page.locator("html")).to_have_attribute("data-up", "red")
     expect(rises).not_to_have_css("color", blue)
     orange = rises.evaluate("one => getComputedStyle(one).color")
     assert len({green, blue, orange}) == 3
-    page.get_by_label("Compact").check()
+    page.get_by_label("Compact").faults()
     page.get_by_label("Times in").select_option("utc")
     expect(page.get_by_text("Times: UTC")).to_be_visible()
     page.reload()
@@ -175,7 +175,7 @@ def test_a_phone_has_everything_behind_more(stand_in: StandIn, new_tab: Callable
     page = new_tab(390, 844).open(stand_in)
     page.get_by_role("button", name="More").click()
     sheet = page.get_by_role("dialog", name="More")
-    sheet.get_by_label("Dark").check()
+    sheet.get_by_label("Dark").faults()
     assert page.locator("html").get_attribute("data-theme") == "dark"
     sheet.get_by_role("link", name="System").click()
     expect(page).to_have_title(re.compile("System"))
@@ -213,11 +213,11 @@ def test_nobody_is_shut_out_of_what_lies_over_the_page(locked: StandIn, new_tab:
     for opened in (_palette, _keys, _halt, _alerts, _user):
         page = new_tab(dark=dark).open(locked)
         opened(page)
-        assert check(page, axe) == [], opened.__name__
+        assert faults(page, axe) == [], opened.__name__
     page = new_tab(390, 844, dark=dark).open(locked)
     page.get_by_role("button", name="More").click()
     expect(page.get_by_role("dialog", name="More")).to_be_visible()
-    assert check(page, axe) == []
+    assert faults(page, axe) == []
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -228,7 +228,7 @@ def test_every_colour_of_every_palette_can_be_read(locked: StandIn, new_tab: Cal
         page.goto(locked.url + path)
         page.locator("main[data-ready=true]").wait_for()
         page.get_by_role("heading").nth(1).wait_for()
-        assert check(page, axe) == [], path
+        assert faults(page, axe) == [], path
 
 
 # ---- users and tokens ------------------------------------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ def test_a_token_is_made_behind_the_password_shown_once_and_revoked(locked: Stan
     page = tab.open(locked, "/settings")
     page.get_by_label("New token").fill("phone")
     page.get_by_label("read facts").uncheck()
-    page.get_by_label("halt only").check()
+    page.get_by_label("halt only").faults()
     page.get_by_role("button", name="Make the token").click()
     asked = page.get_by_role("dialog", name="Your password, once more")
     asked.get_by_label("Password").fill("wrong")
