@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 
 from services.cli import words
@@ -83,8 +84,7 @@ async def _on_bus(bus: Bus, _: CliSettings, name: str) -> Chain:
     outcome = await _outcome_of(bus, fact)
     if outcome and outcome.id not in {link.fact_id for link in chain}:
         chain.insert(0, Link(outcome.id, 0, OUTCOME.name, outcome))
-    until = max(link.fact.made_at for link in chain if link.fact is not None) + AFTER
-    entries = await _entries(bus, fact.symbol, until) if fact.symbol else []
+    entries = await _entries(bus, fact.symbol, _until(chain)) if fact.symbol else []
     return chain, _marked(entries, chain)
 
 
@@ -92,11 +92,19 @@ async def _outcome_of(bus: Bus, fact: Fact) -> Outcome | None:
     """What an order came to, with every check that was made before it."""
     if not isinstance(fact, Order):
         return None
-    for entry in await bus.history(Ref(OUTCOME, fact.symbol), limit=1_000, newest_first=True):
-        outcome: Outcome = entry.fact
-        if fact.client_order_id == outcome.client_order_id or fact.order_id == outcome.order_id:
-            return outcome
-    return None
+    entries = await bus.history(Ref(OUTCOME, fact.symbol), limit=1_000, newest_first=True)
+    return next((entry.fact for entry in entries if _came_to(fact, entry.fact)), None)
+
+
+def _came_to(order: Fact, outcome: Fact) -> bool:
+    if not isinstance(order, Order) or not isinstance(outcome, Outcome):
+        return False
+    return order.client_order_id == outcome.client_order_id or order.order_id == outcome.order_id
+
+
+def _until(chain: list[Link]) -> datetime:
+    """By when all has been written that the chain's facts are made again from."""
+    return max(link.fact.made_at for link in chain if link.fact is not None) + AFTER
 
 
 async def _entries(bus: Bus, symbol: str, until: datetime) -> list[JournalEntry]:
@@ -180,7 +188,11 @@ def _of_day(name: str, day: date, symbol: str) -> Chain:
     if start is None:
         return [], {}
     chain = list(_walk(facts, start))
-    return chain, _marked(files.read_file(path, wanted=of_symbol), chain, warmth)
+    outcome = next((one for _, one in reversed(facts.values()) if _came_to(start[1], one)), None)
+    if outcome is not None and outcome.id not in {link.fact_id for link in chain}:
+        chain.insert(0, Link(outcome.id, 0, OUTCOME.name, outcome))
+    until = _until(chain)
+    return chain, _marked(takewhile(lambda entry: entry.written_at < until, files.read_file(path, wanted=of_symbol)), chain, warmth)
 
 
 def _walk(facts: dict[str, tuple[str, Fact]], start: tuple[str, Fact]) -> Iterator[Link]:

@@ -226,9 +226,9 @@ def test_why_is_told_from_the_journal_with_every_step_made_again(day: list[Journ
     order = next(fact_of(entry) for entry in day if topic_of(entry) == "order" and fact_of(entry)["status"] == "filled")
     told = json.loads(terminal("why", order["order_id"], "--json").stdout)
     marks = {link["topic"]: link["check"]["mark"] for link in told if link["check"]}
-    assert {"order", "intent", "decision", "indicators", "signal", "bar"} <= marks.keys()
+    assert {"outcome", "order", "intent", "decision", "indicators", "signal", "bar"} <= marks.keys()
     assert marks["bar"] == "input"
-    assert {marks[name] for name in ("order", "decision", "indicators", "signal")} == {"equal"}
+    assert {marks[name] for name in ("outcome", "order", "intent", "decision", "indicators", "signal")} == {"equal"}
     assert "recomputed and equal" in terminal("why", order["order_id"]).stdout
 
 
