@@ -4,6 +4,7 @@ lease    every process believes that it is the active one, and its last look agr
 fence    the last look says yes unseen, and Redis takes intents of whoever writes them
 record   an order is sent before its intent stands in Redis
 look-up  a lost answer is answered by sending again under another id
+adoption an order whose intent Redis has lost stays without one
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from services.execution import reconciliation
 from services.execution.broker import BrokerOrder, LastLook
 from services.execution.brokers.alpaca import AlpacaBroker
 from services.execution.recorder import Recorder
@@ -67,7 +69,20 @@ def _look_up() -> None:
     AlpacaBroker.submit = again  # type: ignore[method-assign]
 
 
-MUTATIONS: dict[str, Callable[[], None]] = {"lease": _lease, "fence": _fence, "record": _record, "look-up": _look_up}
+def _adoption() -> None:
+    async def left(*_: Any) -> None:
+        pass
+
+    reconciliation.adopt_lost = left  # type: ignore[assignment, attr-defined]
+
+
+MUTATIONS: dict[str, Callable[[], None]] = {
+    "lease": _lease,
+    "fence": _fence,
+    "record": _record,
+    "look-up": _look_up,
+    "adoption": _adoption,
+}
 
 
 def apply(name: str) -> None:

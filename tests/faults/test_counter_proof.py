@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.redis, pytest.mark.timeout(300)]
         ("record", "killed before the answer of an order that arrives late", TWICE),
         ("look-up", "504 after the order was accepted", "which no intent names"),
         ("look-up", "connections cut after the order was sent", "which no intent names"),
+        ("adoption", "Redis loses two rounds and is away past the lease", "which no intent names"),
     ],
 )
 def test_the_campaign_fails_without(mutation: str, name: str, evidence: str, sandbox_port: int, tmp_path: Path) -> None:
