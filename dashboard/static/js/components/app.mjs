@@ -44,14 +44,16 @@ async function load(name, tries = 0) {
   if (found instanceof Error) setTimeout(load, Math.min(1_000 * 2 ** tries, RETRY_MOST_MS), name, tries + 1);
 }
 
+/** @param {string} name */
+const known = (name) => boot.navigation.some((item) => item.name === name);
+
 function Page() {
   const { name, rest, query } = route.value;
-  const known = boot.navigation.some((item) => item.name === name);
   useEffect(() => {
-    if (known) load(name);
-  }, [name, known]);
-  useTitle(known ? (boot.navigation.find((item) => item.name === name)?.title ?? "") : "Not found");
-  if (!known) return html`<${Empty} title="There is no such page"><a href="/">Go to the overview</a><//>`;
+    if (known(name)) load(name);
+  }, [name]);
+  useTitle(boot.navigation.find((item) => item.name === name)?.title ?? "Not found");
+  if (!known(name)) return html`<${Empty} title="There is no such page"><a href="/">Go to the overview</a><//>`;
   const module = pages.value[name];
   if (!module) return null;
   if (module instanceof Error)
@@ -112,12 +114,14 @@ function Announcements() {
 
 export function App() {
   const stale = connection.value.state !== "open" || !bus.value.reachable;
+  const { name } = route.value;
+  const there = Boolean(pages.value[name]) || !known(name);
   return html`
     <a class="skip" href="#main">Skip to the page</a>
     <${Header} />
     <${Navigation} />
     <main id="main" tabindex="-1" data-stale=${system.value.ready && stale ? "true" : "false"}
-      data-ready=${system.value.ready ? "true" : "false"}>
+      data-ready=${system.value.ready && there ? "true" : "false"}>
       <${Banners} />
       <${Page} />
       <footer class="footer">
