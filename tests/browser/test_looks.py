@@ -100,6 +100,9 @@ def test_nothing_is_cut_off_at_any_width(busy: StandIn, new_tab: Callable[..., T
         page.wait_for_timeout(60)
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, f"{path} at {width}: {wide} pixels too wide"
+        halt = page.locator("header .halt").bounding_box()
+        room = page.evaluate("document.documentElement.clientWidth") - halt["x"] - halt["width"]
+        assert room >= 8, f"{path} at {width}: {room} pixels right of HALT"
 
 
 def test_targets_are_large_enough_to_hit(busy: StandIn, new_tab: Callable[..., Tab]) -> None:

@@ -72,7 +72,7 @@ function Process({ process }) {
 }
 
 export const Processes = () =>
-  html`<${Table} label="Processes" heads=${HEADS}>
+  html`<${Table} label="Processes" heads=${HEADS} wide>
     ${processes.value.map((one) => html`<${Process} key=${one.name} process=${one} />`)}
   <//>`;
 
