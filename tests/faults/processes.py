@@ -61,12 +61,13 @@ RECOVERING = (
     "after asking for positions",
 )
 ARRIVAL_SECONDS = 11.0  # of an order that arrives late: the lease is over, and whoever has taken over is asking for it
+ON_THEIR_WAY = 3  # lanes for entries: what one process may have sent when it dies
 
 
 def killed_and_late(world: World) -> None:
     """The order is on its way when its process dies: whoever takes over asks for it before it is there."""
     world.begin("kill before the answer", standbys=("two",))
-    world.faults({"kind": "latency", "delay_ms": ARRIVAL_SECONDS * 1_000, **POST})
+    world.faults({"kind": "latency", "delay_ms": ARRIVAL_SECONDS * 1_000, "count": ON_THEIR_WAY, **POST})
     world.decide("buy")
     sent = time.monotonic()
     world.wait_for(lambda: world.deaths, what="its death")
