@@ -107,9 +107,9 @@ def make(url: str, folder: Path, seconds: int) -> list[Path]:
         symbol = wait_for_trades(control, seconds)
         for picture in PICTURES:
             page = open_page(browser, url, picture, picture.path.format(symbol=symbol))
+            page.wait_for_timeout(2_500)
             if picture.name.startswith("overview"):
                 wait_for_positions(page, 2)
-            page.wait_for_timeout(2_500)
             path = folder / f"{picture.name}.png"
             path.write_bytes(packed(page.screenshot()))
             made.append(path)

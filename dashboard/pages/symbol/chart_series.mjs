@@ -73,6 +73,8 @@ export function frame(library, box, tones, fine) {
       secondsVisible: fine,
       rightOffset: 4,
       tickMarkFormatter: tick,
+      // Seconds are eight letters and rare: kept room for, they would push minutes apart until odd seconds stand between them.
+      tickMarkMaxCharacterLength: 6,
     },
     localization: { dateFormat: "dd MMM 'yy", timeFormatter: pointedTime },
     crosshair: { mode: 0 },
