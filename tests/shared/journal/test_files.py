@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import FactInvalid
-from shared.journal.files import PROGRESS, JournalEntry, JournalFiles, day_file, days, in_order, read, read_file
+from shared.journal.files import PROGRESS, JournalEntry, JournalFiles, day_file, days, in_order, read, read_file, whole
 from tests import facts
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -106,6 +106,35 @@ def test_a_long_day_is_read_in_order_from_runs_on_disk(tmp_path, monkeypatch):
         files.append([entry(number) for number in numbers[start : start + 25]])
 
     assert [found.order[0] for found in read(tmp_path)] == sorted(entry(number).order[0] for number in numbers)
+
+
+def test_what_was_read_by_way_of_a_run_on_disk_is_what_was_written_seal_and_all(tmp_path, monkeypatch):
+    odd = json.dumps({"note": "a\ttab", "text": "é\u2028"}, ensure_ascii=False)
+    JournalFiles(tmp_path).append([replace(entry(number), raw=odd) for number in range(9)])
+    whole_run = list(read(tmp_path))
+    monkeypatch.setattr("shared.journal.files.RUN", 4)
+
+    assert list(read(tmp_path)) == whole_run
+    assert all(one.intact and one.seal for one in whole_run)
+
+
+def test_keys_that_nobody_asked_for_are_passed_over(tmp_path):
+    JournalFiles(tmp_path).append([*(entry(number) for number in range(3)), entry(3, symbol="AAPL")])
+    path = day_file(tmp_path, NOON.date())
+    assert [found.key for found in read_file(path, wanted=lambda key: "AAPL" in key)] == ["bar:{AAPL}"]
+
+
+def test_how_far_every_history_is_written_is_kept_and_never_goes_back(tmp_path):
+    files = JournalFiles(tmp_path)
+    assert (files.newest, whole(tmp_path)) == ("", None)
+    files.append([entry(0), entry(1), entry(2, symbol="AAPL")])
+    assert files.newest == entry(2).cursor
+    files.finish(entry(1).cursor)
+    files.finish(entry(0).cursor)
+
+    assert whole(tmp_path) == entry(1).order[0]
+    JournalFiles(tmp_path).append([entry(3)])
+    assert whole(tmp_path) == entry(1).order[0]
 
 
 def test_of_a_file_that_is_being_written_only_what_counts_is_read(tmp_path):
