@@ -11,6 +11,7 @@ import pytest
 
 from shared.bus.port import Ref
 from shared.bus.topics import DECISION
+from shared.domain.decisions import Decision
 from shared.domain.orders import client_order_id
 from tests.services.execution.rig import Rig, rigged
 from tests.services.execution.test_recomputing import Script, recorded, replayed
@@ -65,16 +66,9 @@ async def _stands(rig: Rig, name: str, symbol: str = "BTC/USD") -> bool:
 
 def test_a_lost_decision_that_comes_again_takes_over_its_order() -> None:
     async def story(rig: Rig) -> None:
-        decision = await rig.decide("buy")
-        await rig.ended(decision)
-        await rig.kill(0)
-        _rob(rig)
-        rig.start()
-        name = client_order_id("simulated", decision.id, "entry")
-        await rig.until(lambda: _stands(rig, name))
-        await rig.bus.publish(Ref(DECISION, "BTC/USD"), decision)
+        decision = await _lost_and_come_again(rig)
         assert (await rig.ended(decision)).outcome == "executed"
-        assert (await rig.intents())[name].origin_id == decision.id
+        assert (await rig.intents())[client_order_id("simulated", decision.id, "entry")].origin_id == decision.id
         assert len(rig.broker.requests) == 1
         await rig.agree()
 
@@ -131,7 +125,7 @@ def test_what_redis_lost_of_longer_ago_than_the_recorder_remembers_is_told_again
     rigged(story, **NO_PROTECTION)
 
 
-async def _lost_and_come_again(rig: Rig) -> None:
+async def _lost_and_come_again(rig: Rig) -> Decision:
     decision = await rig.decide("buy")
     await rig.ended(decision)
     await rig.kill(0)
@@ -141,6 +135,7 @@ async def _lost_and_come_again(rig: Rig) -> None:
     await rig.until(lambda: _stands(rig, name))
     await rig.bus.publish(Ref(DECISION, "BTC/USD"), decision)
     await rig.ended(decision)
+    return decision
 
 
 async def _lost_for_good(rig: Rig) -> None:
