@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from dashboard import auth
 from dashboard.answers import Refusal
+from dashboard.board import ALIVE_WITHIN
 from dashboard.desk import Desk
 from shared.bus.port import Bus, Ref
-from shared.bus.topics import ACCOUNT, HALT, TRADING_EFFECTIVE
+from shared.bus.topics import ACCOUNT, HALT, HEARTBEAT, TRADING_EFFECTIVE
 
 
 async def missing_for_on(bus: Bus, desk: Desk) -> dict[str, str]:
@@ -15,7 +18,7 @@ async def missing_for_on(bus: Bus, desk: Desk) -> dict[str, str]:
     missing: dict[str, str] = {}
     if halt is not None:
         missing["not_halted"] = f"halted ({halt.reason or halt.code}); end the halt first"
-    if not desk.board.heartbeats("execution", desk.clock.now()):
+    if not await _executing(bus, desk.clock.now()):
         missing["execution"] = "the execution process is not running"
     elif effective is None:
         missing["execution"] = "the execution process has not reported what it does yet"
@@ -27,6 +30,12 @@ async def missing_for_on(bus: Bus, desk: Desk) -> dict[str, str]:
     if account is not None and account.blocked:
         missing["account_blocked"] = f"the broker refuses trading: {account.blocked}"
     return missing
+
+
+async def _executing(bus: Bus, now: datetime) -> bool:
+    """As Redis knows it: the board looks at heartbeats now and then, and would refuse whoever asks right after execution has started."""
+    refs = [ref for ref in await bus.refs(HEARTBEAT) if (ref.part or "").startswith("execution:")]
+    return any(beat is not None and now - beat.made_at <= ALIVE_WITHIN for beat in await bus.latest_of(refs))
 
 
 def live_guards(desk: Desk, phrase: str, password: str, code: str, revision: int) -> str:

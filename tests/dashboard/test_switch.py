@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from dashboard import relay
 from shared.bus.memory import MemoryBus
 from shared.bus.port import Ref
 from shared.bus.topics import ACCOUNT, HALT, HEARTBEAT, PAUSE, TRADE_SETTINGS, TRADING, TRADING_EFFECTIVE
@@ -38,6 +39,17 @@ def alive(dashboard, *, missing=None, state="off", mode=None):
 
 
 # ---- the switch ----------------------------------------------------------------------------------------------------------------
+def test_an_execution_that_has_just_started_counts_before_the_page_has_heard_it_beat(make_dashboard, monkeypatch):
+    monkeypatch.setattr(relay, "BEATS", timedelta(hours=1))
+    dashboard = make_dashboard()
+    now = datetime.now(UTC)
+    common = {"at": now, "made_at": now, "replica": "r1"}
+    beat = Heartbeat(id="h", process="execution", version="0", state="running", started_at=now, **common)
+    effective = TradingEffective(id="e", account="PA1", state="off", trading_revision=0, **common)
+    dashboard.publish((Ref(HEARTBEAT, part="execution:r1"), beat), (Ref(TRADING_EFFECTIVE), effective))
+    assert dashboard.post("/api/v1/trading", on()).status_code == 202
+
+
 def test_what_a_person_asks_for_becomes_one_fact_with_who_when_and_from_where(dashboard, execution):
     answer = dashboard.post("/api/v1/trading", on(reason="a look at the demo"), key="first-key-1")
     assert answer.status_code == 202
