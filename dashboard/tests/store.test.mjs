@@ -71,6 +71,19 @@ test("a snapshot is the whole truth: what it does not hold is gone", () => {
   assert.deepEqual(all("position"), []);
 });
 
+test("what a snapshot came too early to know is learnt from the first facts", () => {
+  replaceAll(snapshot({}, { simulated: false }));
+  receive("quote", [fact("q", { symbol: "AAPL", simulated: true })]);
+  flush();
+  assert.equal(system.value.simulated, false);
+  receive("bar", [fact("b", { symbol: "AAPL", simulated: true })]);
+  flush();
+  assert.equal(system.value.simulated, true);
+  receive("account", [fact("a", { mode: "live" })]);
+  flush();
+  assert.equal(system.value.mode, "live");
+});
+
 test("a lifted halt and an ended pause are over", () => {
   replaceAll(snapshot({ halt: [fact("h")], pause: [fact("p", { symbol: "AAPL", by: "a" })] }));
   receive("halt", [fact("h2", { revision: 2, lifted_by: "operator" })]);

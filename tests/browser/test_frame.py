@@ -154,6 +154,7 @@ def test_colours_density_and_zone_are_chosen_and_remembered(stand_in: StandIn, t
     rises = page.locator(".setting-sample .up")
     green = rises.evaluate("one => getComputedStyle(one).color")
     page.get_by_label("Blue, orange").check()
+    expect(rises).not_to_have_css("color", green)
     blue = rises.evaluate("one => getComputedStyle(one).color")
     page.get_by_role("radiogroup", name="What rises is").get_by_label("Orange").check()
     expect(page.locator("html")).to_have_attribute("data-up", "red")

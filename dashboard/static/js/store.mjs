@@ -157,8 +157,21 @@ export function flush() {
       put(topic, fact);
       for (const listener of listeners) listener(topic, fact);
     }
+    learn(arrived);
     forgetOldOrders();
   });
+}
+
+/** By which a market or an account says that it is the sandbox's. */
+const TELLING = new Set(["account", "heartbeat", "bar"]);
+
+/** Whose market and whose money it is: a snapshot taken before the first facts could not know. @param {[string, Fact][]} arrived */
+function learn(arrived) {
+  const known = system.peek();
+  const simulated = known.simulated || arrived.some(([topic, fact]) => TELLING.has(topic) && fact.simulated === true);
+  const live = known.mode === "live" || arrived.some(([topic, fact]) => topic === "account" && fact.mode === "live");
+  const mode = live ? "live" : known.mode;
+  if (simulated !== known.simulated || mode !== known.mode) system.value = { ...known, simulated, mode };
 }
 
 /** @param {string} topic @param {Fact[]} facts */
