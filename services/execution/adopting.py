@@ -28,7 +28,10 @@ ORIGINS_LOOKED_AT = 300
 async def adopt_lost(desk: Desk, following: Following, orders: Iterable[BrokerOrder]) -> None:
     """Records an intent for each order of ours that has none. Raises BusError."""
     for order in orders:
-        if not _is_lost(desk, order) or await desk.process.bus.exists(Ref(INTENT, order.symbol), f"intent|{order.client_order_id}|0"):
+        if not _is_lost(desk, order):
+            continue
+        if await desk.process.bus.exists(Ref(INTENT, order.symbol), f"intent|{order.client_order_id}|0"):
+            desk.books.recorded.put(order.client_order_id, None)
             continue
         found = await _origin_of(desk, order)
         if desk.books.intent(order.client_order_id) is None:
@@ -36,8 +39,9 @@ async def adopt_lost(desk: Desk, following: Following, orders: Iterable[BrokerOr
 
 
 def _is_lost(desk: Desk, order: BrokerOrder) -> bool:
+    name, books = order.client_order_id, desk.books
     young = desk.clock.now() - (order.submitted_at or order.at) < KNOWN
-    return young and order.client_order_id.startswith("tm-") and desk.books.intent(order.client_order_id) is None
+    return young and name.startswith("tm-") and name not in books.recorded and books.intent(name) is None
 
 
 async def _origin_of(desk: Desk, order: BrokerOrder) -> tuple[Origin, str] | None:

@@ -13,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from services.execution.broker import BrokerAccount, BrokerFill, BrokerOrder, BrokerPosition
-from services.execution.recent import Chain, Chains, Fills, Recent
+from services.execution.recent import Chain, Chains, Fills, Names, Recent
 from services.execution.reports import execution_of, merged
 from shared.domain.orders import Intent
 from shared.domain.portfolio import Mismatch
@@ -69,6 +69,7 @@ class Books:
     finished: Recent[str, BrokerOrder] = field(default_factory=Recent)
     intents: dict[str, Intent] = field(default_factory=dict)  # by client order id, those that are not over
     settled: Recent[str, Intent] = field(default_factory=Recent)
+    recorded: Names = field(default_factory=Names)  # client order ids whose intents are in Redis, of those forgotten here as well
     chains: Chains = field(default_factory=Chains)  # by symbol and origin id
     fills: Fills = field(default_factory=Fills)  # (order id, cumulative) to fill id
     booked: Recent[str, Decimal] = field(default_factory=Recent)  # by order id, how much of it the position holds already
@@ -156,6 +157,7 @@ class Books:
         if intent.state in {"filled", "canceled", "rejected", "abandoned"}:
             self.intents.pop(intent.client_order_id, None)
             self.settled.put(intent.client_order_id, intent)
+            self.recorded.put(intent.client_order_id, None)
         else:
             self.intents[intent.client_order_id] = intent
 

@@ -37,5 +37,9 @@ class Chains(Recent[tuple[str, str], Chain]):
     most = CHAINS
 
 
+class Names(Recent[str, None]):
+    most = CHAINS
+
+
 class Fills(Recent[tuple[str, str], str]):
     most = FILLS

@@ -23,6 +23,7 @@ from shared.domain.orders import Intent
 from shared.trading.increments import plain
 
 EVERY_SECONDS = 60.0
+AT_ONCE = 20  # orders compared before others get their turn
 OVERLAP = timedelta(minutes=10)  # after a start, a reconnection or a restart of Redis; the routine look goes back less
 ROUTINE_OVERLAP = timedelta(minutes=1)
 FIRST_LOOK = timedelta(hours=24)
@@ -126,12 +127,16 @@ class Reconciliation:
         for order in (*recent, *standing):
             books.own(order)
         told = {one.order_id: one for order in (*standing, *recent) for one in order.flat()}
-        for order in sorted(told.values(), key=lambda one: one.at):
+        for number, order in enumerate(sorted(told.values(), key=lambda one: one.at)):
             self._compare(order)
             self._following.observe(order, listed=True)
+            if number % AT_ONCE == AT_ONCE - 1:
+                await asyncio.sleep(0)
         for order_id in known - told.keys():
             if order_id in books.orders:
                 await self._ask(books.orders[order_id])
+        if robbed:
+            books.recorded.clear()
         await adopt_lost(desk, self._following, told.values())
         if robbed:
             await self._tell_again(told.values())

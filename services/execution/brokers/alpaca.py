@@ -122,14 +122,14 @@ class AlpacaBroker:
         return BoundedSession(url, connect=connect_seconds, read=read_seconds, idle=idle_seconds)
 
     async def _ask(self, what: str, request: Callable[[TradingClient], Any], parse: Callable[[Any], T]) -> T:
-        def work() -> Any:
+        def work() -> T:
             try:
-                return request(self._client())
+                answer = request(self._client())
             except (APIError, RequestException) as error:
                 raise errors.reading(error, what) from None
+            return answers.read(what, answer, parse)  # here: a list of five hundred orders would hold up those that are sent
 
-        answer = await self._run(self._asking, work)
-        return answers.read(what, answer, parse)
+        return await self._run(self._asking, work)
 
     async def _run(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         try:
