@@ -184,7 +184,7 @@ class Audience:
     def tell(self, event: str, text: str) -> None:
         """To everybody, outside the numbered events."""
         with self._lock:
-            for client in self._clients.values():
+            for client in self._everybody():
                 self._lines.send(client.sid, event, text)
 
     def start_afresh(self) -> None:
@@ -206,18 +206,22 @@ class Audience:
             waits = [] if len(names) == len(self._pending) else [self._due - now]
             begun = self._clock()
             found = [self._flush_topic(name, now) for name in names]
-            found += [self._flush_client(client, now, wall) for client in list(self._clients.values())]
+            found += [self._flush_client(client, now, wall) for client in self._everybody()]
             waits += [wait for wait in found if wait is not None]
             if due and names:
                 self._due = now + min(max(FRAME, (self._clock() - begun) / SHARE), LONGEST_FRAME)
             return max(min(waits), 0.0) if waits else None
+
+    def _everybody(self) -> list[Client]:
+        """As they are now: a line that turns out to be cut while it is sent to takes its client away."""
+        return list(self._clients.values())
 
     def _flush_topic(self, name: str, now: float) -> float | None:
         batch = self._pending.pop(name)
         wait = self._hold_back(batch, now)
         if batch.facts:
             text = batch.text
-            for client in self._clients.values():
+            for client in self._everybody():
                 self._give(client, batch, text, now)
         return wait
 

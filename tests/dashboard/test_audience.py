@@ -214,6 +214,27 @@ def test_a_client_that_takes_nothing_for_long_is_disconnected_and_nobody_else(au
     assert audience.size == 1
 
 
+def test_a_line_that_is_found_cut_while_it_is_sent_to_takes_nobody_else_with_it(audience, lines):
+    send = lines.send
+
+    def cut(sid, event, text):
+        if sid == "gone" and event != "snapshot":
+            audience.leave(sid)
+        send(sid, event, text)
+
+    lines.send = cut
+    for sid in ("one", "gone", "other"):
+        audience.join(Client(sid), 0.0)
+    audience.flush(0.0, WALL)
+    audience.offer(quoted(1))
+    audience.flush(1.0, WALL)
+    audience.join(Client("gone"), 1.0)
+    audience.tell("bus", "{}")
+    assert [len(lines.of(sid, "quote")) for sid in ("one", "other")] == [1, 1]
+    assert [len(lines.of(sid, "bus")) for sid in ("one", "other")] == [1, 1]
+    assert audience.size == 2
+
+
 def test_a_plea_for_a_snapshot_is_answered_once_a_second(audience, lines):
     audience.join(Client("a"), 0.0)
     for _ in range(5):
