@@ -43,9 +43,16 @@ def halted(moment: str = "") -> Story:
         closed = {one.symbol for one in world.every_symbol("intent") if one.origin_id.endswith(f"|{iso(halt.at)}|flatten")}
         assert closed == set(world.symbols), closed
         world.faults()
+        # An order of the dead process that is found unanswered after the halt was left would rightly halt again.
+        world.wait_for(lambda: answered(world), what="an answer to every order")
         world.resume()
 
     return story
+
+
+def answered(world: World) -> bool:
+    newest = {one.client_order_id: one.state for one in sorted(world.every_symbol("intent"), key=lambda one: one.revision)}
+    return not {"intent", "submitted", "unknown"} & set(newest.values())
 
 
 def resting(world: World) -> set[str]:
